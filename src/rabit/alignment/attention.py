@@ -1,0 +1,38 @@
+"""Second level: attention of each position inside the retrieved blocks (section 3.1)."""
+
+from __future__ import annotations
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rabit.alignment.products import candidate_products
+from rabit.functional.softmax import truncated_softmax
+
+
+def attend_blocks(
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    indices: Int[Tensor, "B N k"],
+    log_mass: Float[Tensor, "B N k"],
+    temperature: float,
+    chunk: int | None = None,
+) -> Float[Tensor, "B N b k*c"]:
+    """Weighs the positions of the retrieved blocks by similarity and by the blocks' mass.
+
+    alpha_ij = softmax over the k c candidates of (<x_i, z_j> / temperature + log p_uv): log p is
+    what lets the gradient reach the ranking; for a hard selection it is 0.
+
+    Args:
+        x: (B, N, b, C) features of the query blocks, of length 1.
+        z: (B, M, c, C) features of the exemplar blocks, of length 1.
+        indices: (B, N, k) retrieved exemplar blocks, in [0, M).
+        log_mass: (B, N, k) log p of the retrieved blocks.
+        temperature: of the softmax, > 0, in units of the cosine.
+        chunk: query blocks at a time; chosen from the sizes if None.
+
+    Returns:
+        (B, N, b, k c) weights, each row of sum 1; candidates block by block, best block first.
+    """
+    logits = candidate_products(x, z, indices, chunk) / temperature
+    prior = log_mass.repeat_interleave(z.shape[2], dim=-1).unsqueeze(2)
+    return truncated_softmax(logits + prior)

@@ -1,0 +1,166 @@
+"""First level: every query block ranks the exemplar's blocks (sections 3.1 and 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rabit.functional.blocks import to_blocks
+from rabit.functional.dtype import working_dtype
+from rabit.functional.normalise import unit_vectors
+from rabit.functional.threshold import Threshold, solve_threshold
+from rabit.functional.topk import check_topk, score_gradient, selection_pull
+
+# Scores held at once: 8 MB of float32 on a CPU, more where a call must fill a GPU.
+SCORES_CPU = 2**21
+SCORES_GPU = 2**26
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The k exemplar blocks that each query block retrieves.
+
+    Args:
+        indices: (B, N, k) int64 exemplar blocks, best first.
+        mass: (B, N, k) p of the entropic plan, in (0, 1]; gradients flow.
+        log_mass: (B, N, k) log p, finite; gradients flow.
+        peak: (B, N) best score, the cosine of two blocks, in [-1, 1] up to rounding; gradients
+            flow.
+        threshold: (B, N) in score units, where p = 1/2; -inf where k = M.
+        residual: (B, N) |sum p - k|.
+    """
+
+    indices: Int[Tensor, "B N k"]
+    mass: Float[Tensor, "B N k"]
+    log_mass: Float[Tensor, "B N k"]
+    peak: Float[Tensor, "B N"]
+    threshold: Float[Tensor, "B N"]
+    residual: Float[Tensor, "B N"]
+
+
+def block_descriptor(
+    features: Float[Tensor, "B C H W"],
+    block: int,
+    kind: Literal["concat", "mean"] = "concat",
+) -> Float[Tensor, "B N D"]:
+    """Describes each block by one unit vector.
+
+    Args:
+        features: (B, C, H, W) features.
+        block: side of the blocks in positions; divides H and W.
+        kind: "concat" concatenates the block's features (the paper, D = C block²), "mean"
+            averages them (D = C, block² times fewer operations in the ranking).
+
+    Returns:
+        (B, N, D) descriptors of length 1, blocks in row-major order.
+
+    Raises:
+        ValueError: unknown kind, or a block that does not divide the map.
+    """
+    blocks = to_blocks(features, block)
+    if kind == "concat":
+        descriptor = blocks.flatten(2)
+    elif kind == "mean":
+        descriptor = blocks.mean(2)
+    else:
+        raise ValueError(f"descriptor is {kind!r}, expected 'concat' or 'mean'")
+    return unit_vectors(descriptor, dim=-1)
+
+
+def rank_blocks(
+    x: Float[Tensor, "B N D"],
+    z: Float[Tensor, "B M D"],
+    k: int,
+    epsilon: float,
+    chunk: int | None = None,
+) -> Ranking:
+    """Retrieves the k exemplar blocks most similar to each query block, differentiably.
+
+    Scores are inner products. They are computed for a chunk of query blocks at a time and again
+    in the backward pass, so nothing of size N x M is kept; the gradient is exact.
+
+    Args:
+        x: (B, N, D) descriptors of the query blocks, of length 1.
+        z: (B, M, D) descriptors of the exemplar blocks, of length 1.
+        k: blocks to retrieve, 1 <= k <= M.
+        epsilon: regularisation of the top-k in score units, > 0.
+        chunk: query blocks at a time; chosen from the sizes if None.
+
+    Returns:
+        The ranking, float32 (float64 for float64 descriptors).
+
+    Raises:
+        ValueError: k outside 1..M, or epsilon not positive.
+    """
+    check_topk(z.shape[1], k, epsilon)
+    return Ranking(*_RankBlocks.apply(x, z, k, epsilon, chunk))
+
+
+class _RankBlocks(torch.autograd.Function):
+    """Chunked ranking with recomputed scores."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, chunk: int | None
+    ) -> tuple[Tensor, ...]:
+        solved = [
+            [
+                solve_threshold(scores, k, epsilon)
+                for _, scores in _scores(x[image], z[image], chunk)
+            ]
+            for image in range(len(x))
+        ]
+        indices = _join(solved, "indices")
+        scores, pivot, shift = (_join(solved, name) for name in ("scores", "pivot", "shift"))
+        residual = _join(solved, "residual").squeeze(-1)
+        ctx.slope, ctx.chunk = 4.0 / epsilon, chunk
+        logits = ctx.slope * (scores - pivot) - shift
+        ctx.save_for_backward(x, z, indices, logits, pivot, shift, _join(solved, "spread"))
+        mass, log_mass = torch.sigmoid(logits), F.logsigmoid(logits)
+        threshold = (pivot + shift / ctx.slope).squeeze(-1)
+        ctx.mark_non_differentiable(indices, threshold, residual)
+        return indices, mass, log_mass, scores[..., 0].clone(), threshold, residual
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        _, grad_mass, grad_log_mass, grad_peak, _, _ = grads
+        x, z, indices, logits, pivot, shift, spread = ctx.saved_tensors
+        pull = selection_pull(logits, grad_mass, grad_log_mass)
+        dtype = working_dtype(x, z)
+        grad_x, grad_z = torch.zeros_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
+        for image in range(len(x)):
+            exemplar = z[image].to(dtype)
+            for rows, scores in _scores(x[image], z[image], ctx.chunk):
+                at = (image, rows)
+                grad = score_gradient(
+                    scores, indices[at], pull[at], pivot[at], shift[at], spread[at], ctx.slope
+                )
+                grad.scatter_add_(1, indices[at][:, :1], grad_peak[at].unsqueeze(1))
+                torch.mm(grad, exemplar, out=grad_x[at])
+                grad_z[image].addmm_(grad.T, x[at].to(dtype))
+        return grad_x.to(x.dtype), grad_z.to(z.dtype), None, None, None
+
+
+def _scores(
+    x: Float[Tensor, "N D"], z: Float[Tensor, "M D"], chunk: int | None
+) -> Iterator[tuple[slice, Float[Tensor, "n M"]]]:
+    """The scores of one image's query blocks, a chunk at a time, accumulated in float32."""
+    dtype = working_dtype(x, z)
+    columns = z.to(dtype).T
+    budget = SCORES_CPU if x.device.type == "cpu" else SCORES_GPU
+    step = chunk or max(1, budget // max(1, len(z)))
+    for start in range(0, len(x), step):
+        rows = slice(start, min(start + step, len(x)))
+        yield rows, x[rows].to(dtype) @ columns
+
+
+def _join(solved: list[list[Threshold]], field: str) -> Tensor:
+    return torch.stack([torch.cat([getattr(part, field) for part in image]) for image in solved])

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from rabit.functional.blocks import from_blocks, to_blocks
+
+
+def test_convention_row_major() -> None:
+    x = torch.arange(24.0).view(1, 1, 4, 6)
+    blocks = to_blocks(x, 2)
+    assert blocks.shape == (1, 6, 4, 1)
+    assert blocks[0, 0, :, 0].tolist() == [0, 1, 6, 7]
+    assert blocks[0, 1, :, 0].tolist() == [2, 3, 8, 9]
+    assert blocks[0, 3, :, 0].tolist() == [12, 13, 18, 19]
+    assert to_blocks(x, (1, 3))[0, 1, :, 0].tolist() == [3, 4, 5]
+
+
+@pytest.mark.parametrize("block", (1, 2, (4, 6), (1, 3)))
+def test_round_trip(block: int | tuple[int, int]) -> None:
+    x = torch.randn(2, 3, 4, 6)
+    assert torch.equal(from_blocks(to_blocks(x, block), (4, 6), block), x)
+
+
+def test_errors() -> None:
+    with pytest.raises(ValueError, match="5x6 positions .* no whole number of 2x2 blocks"):
+        to_blocks(torch.zeros(1, 1, 5, 6), 2)
+    with pytest.raises(ValueError, match="0x0 blocks"):
+        to_blocks(torch.zeros(1, 1, 4, 4), 0)
+    with pytest.raises(ValueError, match=r"\(1, 5, 4, 1\) do not fill a map of 4x6"):
+        from_blocks(torch.zeros(1, 5, 4, 1), (4, 6), 2)
