@@ -1,0 +1,113 @@
+"""Which exemplars suit an image: reference lists from a file, or from the label maps themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float32, Int64, UInt16
+
+from rabit.data.text import read_rows, relative_name
+from rabit.data.transforms import resize_labels
+
+COUNT = 10
+"""How many references an image gets."""
+
+GRID = 16
+"""Side of the label map that references are chosen by."""
+
+_CHUNK = 2**25
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a label map shows and where, small enough to compare with every other map.
+
+    Args:
+        cells: (G·G,) the class id in each cell of a G×G map, G = 16.
+        shares: (C,) the share of each class in the whole map, of norm 1.
+    """
+
+    cells: UInt16[np.ndarray, " cells"]
+    shares: Float32[np.ndarray, " C"]
+
+    @classmethod
+    def of(cls, labels: Int64[np.ndarray, "H W"], classes: int) -> Layout:
+        """Describes a label map (H, W) with ids below `classes`."""
+        cells = resize_labels(labels, (GRID, GRID)).astype(np.uint16).ravel()
+        shares = np.bincount(labels.ravel(), minlength=classes).astype(np.float32)
+        return cls(cells=cells, shares=shares / np.linalg.norm(shares))
+
+
+def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.ndarray, "N K"]:
+    """Lists for each map the maps most like it, best first, itself left out.
+
+    The likeness of two maps is the mean of two cosines: of their one-hot 16×16 maps (the share of
+    cells with the same class: the same thing in the same place) and of their class shares (the same
+    things, anywhere). It is exact: all maps are compared, some rows at a time, so that memory grows
+    with N, not N². Of equally like maps the earlier comes first.
+
+    Args:
+        layouts: N maps, at least two.
+        count: most references a map.
+
+    Returns:
+        (N, K) int64 indices into `layouts`, K = min(count, N - 1).
+
+    Raises:
+        ValueError: fewer than two maps.
+    """
+    total = len(layouts)
+    if total < 2:
+        raise ValueError(f"{total} label maps: there is no other image to refer to; give 2 or more")
+    cells = np.stack([layout.cells for layout in layouts])
+    shares = np.stack([layout.shares for layout in layouts])
+    kept = min(count, total - 1)
+    ranked = np.empty((total, kept), dtype=np.int64)
+    step = max(1, _CHUNK // (total * cells.shape[1]))
+    for start in range(0, total, step):
+        rows = np.arange(start, min(start + step, total))
+        same = np.count_nonzero(cells[rows, None] == cells[None], axis=2) / cells.shape[1]
+        likeness = same + shares[rows] @ shares.T
+        likeness[np.arange(len(rows)), rows] = -np.inf
+        order = np.argsort(-likeness, axis=1, kind="stable")
+        ranked[rows] = order[:, :kept]
+    return ranked
+
+
+def read_references(path: Path, names: Sequence[str]) -> dict[int, tuple[int, ...]]:
+    """Reads a reference list: rows `key,ref1,ref2,…`, best reference first.
+
+    Args:
+        path: the CSV file; a first row that begins with `key` is its header.
+        names: file names of the images, which key and references are among; a name without its
+            ending will do, and backslashes may stand for slashes.
+
+    Returns:
+        Indices of the references by the index of their key.
+
+    Raises:
+        ValueError: the file is no such list, or names an image that is not there.
+    """
+    known = {Path(name).stem: i for i, name in enumerate(names)}
+    known |= {name: i for i, name in enumerate(names)}
+
+    def index(name: str, where: str) -> int:
+        plain = relative_name(name, where)
+        if plain not in known:
+            raise ValueError(f"{where}: there is no image {name!r}; correct or remove the name")
+        return known[plain]
+
+    references: dict[int, tuple[int, ...]] = {}
+    for number, row in enumerate(read_rows(path)):
+        if number == 0 and row.cells[0].lower() == "key":
+            continue
+        if len(row.cells) < 2:
+            raise ValueError(f"{row.where}: {row.cells[0]!r} has no reference; expected key,ref1,…")
+        key, *listed = (index(cell, row.where) for cell in row.cells)
+        if key in references:
+            raise ValueError(f"{row.where}: a second row for {row.cells[0]!r}; keep one")
+        references[key] = tuple(listed)
+    return references

@@ -1,0 +1,181 @@
+"""Scenes written to a folder, as a corpus of photographs, label maps and pairs."""
+
+from __future__ import annotations
+
+import csv
+import re
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from rabit.data.scenes.canvas import CLASSES
+from rabit.data.scenes.layout import check_size, sample_layout
+from rabit.data.scenes.style import Style, render, sample_style
+
+_FOLDERS = ("images", "labels", "truth")
+_COLUMNS = ("condition", "exemplar", "exemplar_condition", "truth")
+
+
+def write_scenes(
+    out: Path,
+    count: int,
+    seed: int,
+    size: tuple[int, int] = (128, 128),
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes a corpus of scenes to a folder.
+
+    `images/` and `labels/` hold `count` photographs, each of its own layout and style, with their
+    label maps (8-bit, class ids). Row i of `pairs.csv` names the map of photograph i, another
+    photograph as exemplar with its map, and the true translation in `truth/`. `classes.txt` names
+    a class a line, its id being the line's number from 0.
+
+    Nothing is left behind if writing fails, and what the folder held before stays as it was.
+
+    Args:
+        out: the folder; it must be empty or missing unless `overwrite`.
+        count: number of photographs, at least 2.
+        seed: of all of them, at least 0.
+        size: height and width in pixels, each at least 64.
+        overwrite: whether to replace the scenes that an earlier call wrote there; other files
+            stay.
+        progress: called with the number of photographs written and their total.
+
+    Raises:
+        ValueError: a bad count, seed or size; the folder is not empty and `overwrite` is off; or
+            a file stands in the way that is not an earlier call's.
+    """
+    if count < 2:
+        raise ValueError(
+            f"count {count} of scenes, expected 2 or more: a pair takes another photograph as "
+            "its exemplar"
+        )
+    if seed < 0:
+        raise ValueError(f"seed {seed} of scenes, expected 0 or more; give another seed")
+    check_size(size)
+    old = _check_folder(out, count, overwrite)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        new = _write(work / "new", count, seed, size, progress)
+        _replace(out, old, new, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _file_names(stem: str) -> tuple[Path, ...]:
+    """Returns the files of one photograph, relative to the corpus' folder."""
+    return tuple(Path(folder, f"{stem}.png") for folder in _FOLDERS)
+
+
+def _own_files(out: Path) -> list[Path]:
+    """Returns the files that an earlier call wrote, as its table of pairs tells them."""
+    table = out / "pairs.csv"
+    if not table.is_file():
+        return []
+    own = [Path("pairs.csv"), Path("classes.txt")]
+    with table.open(newline="", encoding="utf-8") as lines:
+        reader = csv.DictReader(lines)
+        if tuple(reader.fieldnames or ()) != _COLUMNS:
+            return []
+        for row in reader:
+            stem = re.fullmatch(r"labels/(\d{5,})\.png", row["condition"])
+            if stem is None or row["truth"] != f"truth/{stem[1]}.png":
+                return []
+            own.extend(_file_names(stem[1]))
+    return [name for name in own if (out / name).is_file()]
+
+
+def _check_folder(out: Path, count: int, overwrite: bool) -> list[Path]:
+    """Refuses a folder that scenes would not go well into, and returns what to replace there."""
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, expected a folder; give the name of a folder")
+    if not out.exists() or not any(out.iterdir()):
+        return []
+    if not overwrite:
+        raise ValueError(
+            f"{out} is not empty; give another folder, or --overwrite to replace the scenes in it"
+        )
+    own = _own_files(out)
+    new = [Path("pairs.csv"), Path("classes.txt")]
+    for index in range(count):
+        new.extend(_file_names(f"{index:05d}"))
+    foreign = sorted(name for name in set(new) - set(own) if (out / name).exists())
+    if foreign:
+        raise ValueError(
+            f"{out / foreign[0]} stands in the way and is not a file of generated scenes; give "
+            "another folder, or move the file"
+        )
+    return own
+
+
+def _photograph(
+    seed: int, index: int, size: tuple[int, int]
+) -> tuple[UInt8[np.ndarray, "H W"], Style]:
+    """Draws the layout and the style of one photograph."""
+    rng = np.random.default_rng([seed, index, 1])  # the items of `Scenes` have two numbers
+    return sample_layout(rng, size), sample_style(rng)
+
+
+def _write(
+    folder: Path,
+    count: int,
+    seed: int,
+    size: tuple[int, int],
+    progress: Callable[[int, int], None] | None,
+) -> list[Path]:
+    """Writes the corpus to a new folder and returns its files, relative to it."""
+    for name in _FOLDERS:
+        (folder / name).mkdir(parents=True)
+    (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
+    written = [Path("classes.txt")]
+    partner = np.random.default_rng([seed, 0, 2])
+    rows = []
+    for index in range(count):
+        other = (index + 1 + int(partner.integers(count - 1))) % count
+        labels, style = _photograph(seed, index, size)
+        _, other_style = _photograph(seed, other, size)
+        stem, other_stem = f"{index:05d}", f"{other:05d}"
+        Image.fromarray(render(labels, style)).save(folder / f"images/{stem}.png")
+        Image.fromarray(labels).save(folder / f"labels/{stem}.png")
+        Image.fromarray(render(labels, other_style)).save(folder / f"truth/{stem}.png")
+        written.extend(_file_names(stem))
+        rows.append(
+            (
+                f"labels/{stem}.png",
+                f"images/{other_stem}.png",
+                f"labels/{other_stem}.png",
+                f"truth/{stem}.png",
+            )
+        )
+        if progress is not None:
+            progress(index + 1, count)
+    with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as lines:
+        csv.writer(lines, lineterminator="\n").writerows([_COLUMNS, *rows])
+    return [*written, Path("pairs.csv")]
+
+
+def _replace(out: Path, old: list[Path], new: list[Path], work: Path) -> None:
+    """Moves the old files out and the new ones in, or back again if that fails."""
+    folders = [out, *(out / name for name in _FOLDERS)]
+    created = [folder for folder in folders if not folder.exists()]
+    moves = [(out / name, work / "old" / name) for name in old]
+    moves += [(work / "new" / name, out / name) for name in new]
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            source.rename(target)
+            done.append((source, target))
+    except BaseException:
+        for source, target in reversed(done):
+            target.rename(source)
+        for folder in reversed(created):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -1,0 +1,112 @@
+"""Transforms that treat an image and its label map alike.
+
+Arrays are uint8 (H, W, 3) for images and int64 (H, W) for maps. A pixel's centre lies at its
+integer coordinate; a resize keeps the corners of the picture, not the centres of its corner pixels,
+in place. Sizes are (height, width). The aspect ratio is not kept: like its peers, the paper's data
+are stretched to the training size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+MARGIN = 286 / 256
+"""How much larger than the crop the resized picture is, per side."""
+
+
+def resize_image(
+    image: UInt8[np.ndarray, "H W 3"], size: tuple[int, int]
+) -> UInt8[np.ndarray, "h w 3"]:
+    """Resizes a photograph: bilinear, antialiased where it shrinks.
+
+    Args:
+        image: (H, W, 3) uint8.
+        size: height and width of the result, in pixels.
+
+    Returns:
+        (h, w, 3) uint8; the image itself where it has that size already.
+    """
+    if image.shape[:2] == size:
+        return image
+    height, width = size
+    resized = Image.fromarray(image).resize((width, height), Image.Resampling.BILINEAR)
+    return np.asarray(resized)
+
+
+def resize_labels(
+    labels: Int64[np.ndarray, "H W"], size: tuple[int, int]
+) -> Int64[np.ndarray, "h w"]:
+    """Resizes a label map to the nearest pixel, so that no id arises that was not there.
+
+    Args:
+        labels: (H, W) int64 class ids.
+        size: height and width of the result, in pixels.
+
+    Returns:
+        (h, w) int64; entry (y, x) is the id under the centre of pixel (y, x) of the result.
+    """
+    rows = _nearest(labels.shape[0], size[0])
+    columns = _nearest(labels.shape[1], size[1])
+    return labels[rows[:, None], columns[None, :]]
+
+
+def _nearest(source: int, target: int) -> Int64[np.ndarray, " target"]:
+    """Source index under each target pixel's centre: floor((i + 1/2) · source / target)."""
+    return (2 * np.arange(target, dtype=np.int64) + 1) * source // (2 * target)
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to look at a picture: resize, crop, flip, the same for the image and its map.
+
+    Args:
+        scaled: height and width to resize to, at least those of `size`.
+        corner: top and left of the crop, in pixels of the resized picture.
+        size: height and width of the crop.
+        flip: whether left and right are exchanged, after the crop.
+    """
+
+    scaled: tuple[int, int]
+    corner: tuple[int, int]
+    size: tuple[int, int]
+    flip: bool
+
+    @classmethod
+    def whole(cls, size: tuple[int, int]) -> View:
+        """The whole picture at a size, neither cropped nor flipped: what tests look at."""
+        return cls(scaled=size, corner=(0, 0), size=size, flip=False)
+
+    @classmethod
+    def draw(cls, size: tuple[int, int], rng: np.random.Generator, flip: bool = True) -> View:
+        """Draws a training view: resized to 286/256 of the size, cropped anywhere, flipped or not.
+
+        Args:
+            size: height and width of the crop, in pixels.
+            rng: where the randomness comes from; three numbers are drawn.
+            flip: whether to flip one time in two; False for maps that name left and right.
+
+        Returns:
+            The view.
+        """
+        scaled = (round(size[0] * MARGIN), round(size[1] * MARGIN))
+        top = int(rng.integers(scaled[0] - size[0] + 1))
+        left = int(rng.integers(scaled[1] - size[1] + 1))
+        flipped = bool(rng.integers(2)) and flip
+        return cls(scaled=scaled, corner=(top, left), size=size, flip=flipped)
+
+    def image(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """Shows a photograph (H, W, 3) in this view."""
+        return self._crop(resize_image(image, self.scaled))
+
+    def labels(self, labels: Int64[np.ndarray, "H W"]) -> Int64[np.ndarray, "h w"]:
+        """Shows a label map (H, W) in this view."""
+        return self._crop(resize_labels(labels, self.scaled))
+
+    def _crop(self, array: np.ndarray) -> np.ndarray:
+        top, left = self.corner
+        cropped = array[top : top + self.size[0], left : left + self.size[1]]
+        return np.ascontiguousarray(cropped[:, ::-1] if self.flip else cropped)
