@@ -1,0 +1,370 @@
+"""Configuration: frozen dataclasses that validate themselves and go to JSON and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeVar
+
+T = TypeVar("T")
+
+KINDS = ("semantic", "edge", "pose")
+METHODS = ("ranking", "dense", "none")
+POSITIONS = ("semantic", "image", "none")
+DESCRIPTORS = ("concat", "mean")
+INJECTIONS = ("confi", "concat")
+NORMS = ("batch", "instance", "position")
+BACKBONES = ("vgg19", "vgg19-distilled", "random", "none")
+
+
+def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")
+
+
+def _positive(**values: float) -> None:
+    for name, value in values.items():
+        if not value > 0:
+            raise ValueError(f"{name} is {value}, expected a number above 0")
+
+
+def _at_least_zero(**values: float) -> None:
+    for name, value in values.items():
+        if not value >= 0:
+            raise ValueError(f"{name} is {value}, expected 0 or more")
+
+
+@dataclass(frozen=True)
+class ConditionConfig:
+    """What a model translates from: the kind of condition and the names of its channels."""
+
+    kind: Literal["semantic", "edge", "pose"] = "semantic"
+    classes: tuple[str, ...] = ("background", "object")
+
+    def __post_init__(self) -> None:
+        _choice("condition.kind", self.kind, KINDS)
+        if not self.classes or len(set(self.classes)) != len(self.classes):
+            raise ValueError(f"condition.classes is {self.classes}, expected distinct names")
+
+    @property
+    def channels(self) -> int:
+        """Number of channels of the condition."""
+        return len(self.classes)
+
+
+@dataclass(frozen=True)
+class FeatureConfig:
+    """Widths of the feature extractors F_X and F_Z.
+
+    `widths` are the channels of the first convolution (full resolution), x2 and x3 (half),
+    x4 and x5 (a quarter) and x6 (half); `hidden` those inside each SPADE layer.
+    """
+
+    widths: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 256, 256)
+    hidden: int = 128
+    norm: Literal["batch", "instance", "position"] = "batch"
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 6:
+            raise ValueError(f"features.widths has {len(self.widths)} entries, expected 6")
+        _positive(**{f"features.widths[{i}]": w for i, w in enumerate(self.widths)})
+        _positive(**{"features.hidden": self.hidden})
+        _choice("features.norm", self.norm, NORMS)
+
+
+@dataclass(frozen=True)
+class AlignmentConfig:
+    """How condition and exemplar are matched (paper 3.1 and 3.2).
+
+    `method` none leaves the exemplar where it is (the ablation without alignment).
+    """
+
+    method: Literal["ranking", "dense", "none"] = "ranking"
+    channels: int = 256
+    head_width: int = 256
+    head_blocks: int = 2
+    block: int = 2
+    k: int = 3
+    temperature: float = 0.01
+    epsilon: float = 0.04
+    descriptor: Literal["concat", "mean"] = "concat"
+    position: Literal["semantic", "image", "none"] = "semantic"
+
+    def __post_init__(self) -> None:
+        _choice("alignment.method", self.method, METHODS)
+        _choice("alignment.descriptor", self.descriptor, DESCRIPTORS)
+        _choice("alignment.position", self.position, POSITIONS)
+        _positive(
+            **{
+                "alignment.channels": self.channels,
+                "alignment.head_width": self.head_width,
+                "alignment.block": self.block,
+                "alignment.k": self.k,
+                "alignment.temperature": self.temperature,
+                "alignment.epsilon": self.epsilon,
+            }
+        )
+        _at_least_zero(**{"alignment.head_blocks": self.head_blocks})
+
+    def options(self) -> dict[str, Any]:
+        """Options of the method, as `rabit.alignment.correspond` takes them."""
+        if self.method == "ranking":
+            names = ("block", "k", "temperature", "epsilon", "descriptor")
+            return {name: getattr(self, name) for name in names}
+        return {"temperature": self.temperature} if self.method == "dense" else {}
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """Widths of the generator, coarsest resolution first, finest (the image's) last.
+
+    The first width is the stem's; every further resolution doubles the one before, so five
+    widths start at 1/16 of the image and six at 1/32.
+    """
+
+    widths: tuple[int, ...] = (1024, 1024, 512, 256, 128, 64)
+    stem: int = 1024
+    hidden: int = 128
+    injection: Literal["confi", "concat"] = "confi"
+    injection_width: int = 128
+    norm: Literal["batch", "instance", "position"] = "batch"
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.widths) not in (5, 6):
+            raise ValueError(f"generator.widths has {len(self.widths)} entries, expected 5 or 6")
+        _positive(**{f"generator.widths[{i}]": w for i, w in enumerate(self.widths)})
+        _positive(
+            **{
+                "generator.stem": self.stem,
+                "generator.hidden": self.hidden,
+                "generator.injection_width": self.injection_width,
+            }
+        )
+        _choice("generator.injection", self.injection, INJECTIONS)
+        _choice("generator.norm", self.norm, NORMS)
+
+    @property
+    def stride(self) -> int:
+        """Factor between the image's resolution and the coarsest one."""
+        return int(2 ** (len(self.widths) - 1))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that a translator's networks are built from."""
+
+    name: str = "rabit"
+    image_size: tuple[int, int] = (256, 256)
+    condition: ConditionConfig = field(default_factory=ConditionConfig)
+    features: FeatureConfig = field(default_factory=FeatureConfig)
+    alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    init_gain: float = 0.02
+
+    def __post_init__(self) -> None:
+        _positive(init_gain=self.init_gain)
+        if len(self.image_size) != 2 or any(
+            side <= 0 or side % self.stride for side in self.image_size
+        ):
+            raise ValueError(
+                f"image_size is {self.image_size}, expected height and width that are multiples "
+                f"of {self.stride} (the generator's stride and the block side)"
+            )
+        blocks = (self.image_size[0] // 2 // self.alignment.block) * (
+            self.image_size[1] // 2 // self.alignment.block
+        )
+        if self.alignment.k > blocks:
+            raise ValueError(f"alignment.k is {self.alignment.k}, but there are {blocks} blocks")
+
+    @property
+    def stride(self) -> int:
+        """What height and width of an image must be a multiple of."""
+        block_stride = 2 * self.alignment.block
+        stride = self.generator.stride
+        while stride % block_stride:
+            stride += self.generator.stride
+        return stride
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """Widths of the patch discriminators (one per scale)."""
+
+    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
+    scales: int = 2
+    attention: bool = True
+
+    def __post_init__(self) -> None:
+        if len(self.widths) != 4:
+            raise ValueError(f"discriminator.widths has {len(self.widths)} entries, expected 4")
+        _positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
+        _positive(**{"discriminator.scales": self.scales})
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the losses; 0 switches one off (paper 3.4, Eq. 5).
+
+    `cyc` to `adv` are the paper's six. `fm` (feature matching in the discriminator) and `warp`
+    (L1 between the warped exemplar and the truth, where they show the same look) are extras of
+    this family of systems. Layers are (name, weight) pairs of the perceptual backbone.
+    """
+
+    cyc: float = 1.0
+    cst: float = 10.0
+    perc: float = 0.001
+    cxt: float = 10.0
+    pse: float = 10.0
+    adv: float = 10.0
+    fm: float = 10.0
+    warp: float = 0.0
+    backbone: Literal["vgg19", "vgg19-distilled", "random", "none"] = "vgg19"
+    perc_layers: tuple[tuple[str, float], ...] = (("relu4_2", 1.0),)
+    cxt_layers: tuple[tuple[str, float], ...] = (
+        ("relu3_2", 2.0),
+        ("relu4_2", 4.0),
+        ("relu5_2", 8.0),
+    )
+    pse_layers: tuple[tuple[str, float], ...] = (
+        ("relu1_2", 1 / 32),
+        ("relu2_2", 1 / 16),
+        ("relu3_2", 1 / 8),
+        ("relu4_2", 1 / 4),
+        ("relu5_2", 1.0),
+    )
+    cxt_bandwidth: float = 0.1
+
+    def __post_init__(self) -> None:
+        _choice("losses.backbone", self.backbone, BACKBONES)
+        _at_least_zero(**{f"losses.{name}": weight for name, weight in self.weights().items()})
+        _positive(**{"losses.cxt_bandwidth": self.cxt_bandwidth})
+        needs = [n for n in ("perc", "cxt", "pse") if getattr(self, n) > 0]
+        if self.backbone == "none" and needs:
+            raise ValueError(
+                f"losses.backbone is none, but {', '.join(needs)} need one; set their weights to 0 "
+                "or choose a backbone"
+            )
+
+    def weights(self) -> dict[str, float]:
+        """Every loss's weight by name."""
+        names = ("cyc", "cst", "perc", "cxt", "pse", "adv", "fm", "warp")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """The optimisation: steps, batch, learning rates and what is written how often.
+
+    The learning rates stay constant for `steps - decay_steps` steps, then fall linearly to 0.
+    `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map.
+    """
+
+    steps: int = 400_000
+    decay_steps: int = 200_000
+    batch: int = 8
+    lr_generator: float = 1e-4
+    lr_discriminator: float = 4e-4
+    beta1: float = 0.0
+    beta2: float = 0.999
+    ema: float = 0.999
+    drop_exemplar_condition: float = 0.1
+    seed: int = 0
+    workers: int = 0
+    log_every: int = 20
+    sample_every: int = 1000
+    checkpoint_every: int = 1000
+    keep_checkpoints: int = 3
+
+    def __post_init__(self) -> None:
+        positive = ("steps", "batch", "log_every", "sample_every", "checkpoint_every")
+        _positive(**{f"train.{n}": getattr(self, n) for n in positive})
+        _positive(
+            **{
+                "train.lr_generator": self.lr_generator,
+                "train.lr_discriminator": self.lr_discriminator,
+                "train.keep_checkpoints": self.keep_checkpoints,
+            }
+        )
+        not_negative = ("decay_steps", "beta1", "beta2", "ema", "seed", "workers")
+        _at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
+        for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
+        if self.decay_steps > self.steps:
+            raise ValueError(
+                f"train.decay_steps is {self.decay_steps}, more than train.steps {self.steps}"
+            )
+
+
+@dataclass(frozen=True)
+class ExperimentConfig:
+    """A whole experiment: what a preset returns and a checkpoint records."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    losses: LossConfig = field(default_factory=LossConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Returns a configuration as plain, JSON-ready data."""
+    return dataclasses.asdict(config)
+
+
+def from_dict(cls: type[T], data: Any, where: str = "config") -> T:
+    """Builds a configuration from plain data, refusing what it does not know.
+
+    Args:
+        cls: the dataclass to build.
+        data: a mapping of its fields, as `to_dict` or a JSON file gives them.
+        where: what to call the data in errors (a file name).
+
+    Returns:
+        The validated configuration.
+
+    Raises:
+        ValueError: a field is unknown, of the wrong type or out of range; the field is named.
+    """
+    if not isinstance(data, dict):
+        raise ValueError(f"{where}: found {type(data).__name__}, expected a mapping of fields")
+    hints = typing.get_type_hints(cls)
+    unknown = sorted(set(data) - set(hints))
+    if unknown:
+        raise ValueError(
+            f"{where}: unknown field {', '.join(unknown)}; known fields are {', '.join(hints)}"
+        )
+    values = {name: _parse(hints[name], value, f"{where}.{name}") for name, value in data.items()}
+    try:
+        return cls(**values)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from error
+
+
+def _parse(hint: Any, value: Any, where: str) -> Any:
+    """Checks one value against its annotation, turning lists into tuples."""
+    origin = typing.get_origin(hint)
+    if dataclasses.is_dataclass(hint):
+        return from_dict(typing.cast("type[Any]", hint), value, where)
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{where} is {value!r}, expected a list")
+        args = typing.get_args(hint)
+        if len(args) == 2 and args[1] is Ellipsis:
+            args = (args[0],) * len(value)
+        if len(args) != len(value):
+            raise ValueError(f"{where} has {len(value)} entries, expected {len(args)}")
+        pairs = zip(args, value, strict=True)
+        return tuple(_parse(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(pairs))
+    if origin is Literal:
+        _choice(where, value, typing.get_args(hint))
+        return value
+    if origin in (typing.Union, types.UnionType):
+        return None if value is None else _parse(typing.get_args(hint)[0], value, where)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
+        raise ValueError(f"{where} is {value!r}, expected {hint.__name__}")
+    return value

@@ -1,0 +1,167 @@
+"""Perceptual backbones behind one interface: where their weights come from."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from rabit.layers.vgg import (
+    CAFFE,
+    CENTRED,
+    SMALL_WIDTHS,
+    STAGES,
+    TORCHVISION,
+    UNIT,
+    VGG19_WIDTHS,
+    Preprocessing,
+    Vgg,
+)
+
+DISTILLED_STAGES = (2, 2, 4, 4, 1)
+# Positions of the convolutions in torchvision's `features`.
+TORCHVISION_INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+
+
+def load_backbone(kind: str, path: str | Path | None = None) -> Vgg | None:
+    """Builds a frozen perceptual backbone.
+
+    Args:
+        kind: vgg19 (a file of torchvision's state dict or of the Caffe-derived weights),
+            vgg19-distilled (a safetensors file), random (seeded weights, no file) or none.
+        path: the weights' file, for the first two.
+
+    Returns:
+        The backbone in evaluation mode, or None for kind none.
+
+    Raises:
+        ValueError: the file is missing, unreadable or of another network.
+    """
+    if kind == "none":
+        return None
+    if kind == "random":
+        return random_backbone()
+    if path is None:
+        raise ValueError(
+            f"the perceptual backbone {kind} needs its weights: give their file with "
+            "--backbone-weights FILE (vgg19: torchvision's vgg19 state dict or the Caffe-derived "
+            "vgg19_conv.pth; vgg19-distilled: a safetensors file), or choose --backbone random"
+        )
+    weights = read_weights(Path(path))
+    if kind == "vgg19-distilled":
+        network = Vgg(
+            "distilled VGG-19", SMALL_WIDTHS, UNIT, DISTILLED_STAGES, colour=True,
+            padding_mode="reflect",
+        )
+        keys = [f"conv{s}{i}" for s, n in enumerate(DISTILLED_STAGES, 1) for i in range(1, n + 1)]
+        targets = [network.colour, *network.convolutions]
+        return _fill(network, targets, ["conv0", *keys], weights, path)
+    keys, preprocessing, source = _vgg19_layout(weights, path)
+    network = Vgg(f"VGG-19 ({source})", VGG19_WIDTHS, preprocessing)
+    return _fill(network, list(network.convolutions), keys, weights, path)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Reads a file of named tensors: safetensors, or a state dict without pickled classes.
+
+    Raises:
+        ValueError: the file is missing or holds something else.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file; expected a file of network weights")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
+        raise ValueError(
+            f"{path}: cannot be read as weights ({error}); it may be truncated or of another "
+            "format, fetch or write it again"
+        ) from error
+    if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
+        raise ValueError(f"{path}: expected a state dict of tensors, found something else")
+    return weights
+
+
+def _vgg19_layout(
+    weights: dict[str, Tensor], path: str | Path
+) -> tuple[list[str], Preprocessing, str]:
+    """Tells torchvision's VGG-19 from the Caffe-derived one by the names of its tensors."""
+    prefix = "features." if "features.0.weight" in weights else ""
+    if f"{prefix}0.weight" in weights:
+        keys = [f"{prefix}{i}" for i in TORCHVISION_INDICES]
+        return keys, TORCHVISION, "torchvision"
+    if "conv1_1.weight" in weights:
+        keys = [f"conv{s}_{i}" for s, n in enumerate(STAGES, 1) for i in range(1, n + 1)]
+        return keys, CAFFE, "Caffe"
+    raise ValueError(
+        f"{path}: not a VGG-19 that is known here; expected tensors named features.0.weight "
+        "(torchvision) or conv1_1.weight (Caffe-derived), found "
+        f"{', '.join(list(weights)[:3]) or 'none'}"
+    )
+
+
+def _fill(
+    network: Vgg,
+    targets: list[nn.Module],
+    keys: list[str],
+    weights: dict[str, Tensor],
+    path: str | Path,
+) -> Vgg:
+    """Copies named tensors into the convolutions, checking that each is there and fits."""
+    for module, key in zip(targets, keys, strict=True):
+        for part in ("weight", "bias"):
+            target, name = getattr(module, part), f"{key}.{part}"
+            if name not in weights:
+                raise ValueError(f"{path}: no tensor {name}, which {network.label} needs")
+            if weights[name].shape != target.shape:
+                raise ValueError(
+                    f"{path}: {name} is {tuple(weights[name].shape)}, expected "
+                    f"{tuple(target.shape)} for {network.label}"
+                )
+            target.copy_(weights[name])
+    return network.eval()
+
+
+def random_backbone(seed: int = 0) -> Vgg:
+    """Builds a feature network whose weights are random but the same everywhere.
+
+    Random filters keep texture and colour statistics apart well enough to train and to compare
+    with where no trained network is at hand. Each layer is scaled on seeded smooth noise so that
+    every channel answers with zero mean and unit variance in front of its ReLU; without that,
+    deep random features of all images become alike.
+
+    Args:
+        seed: seed of the weights.
+
+    Returns:
+        The backbone in evaluation mode.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    network = Vgg(f"random VGG (seed {seed})", SMALL_WIDTHS, CENTRED)
+    x = sum(
+        F.interpolate(
+            torch.randn(8, 3, side, side, generator=generator), size=64, mode="bilinear",
+            align_corners=False,
+        )
+        for side in (2, 4, 8, 16, 32, 64)
+    )
+    assert isinstance(x, Tensor)
+    x = x / x.std()
+    for name, layer in zip(network.names, network.convolutions, strict=True):
+        assert isinstance(layer, nn.Conv2d)
+        if name in network.pooled:
+            x = F.max_pool2d(x, 2)
+        nn.init.normal_(layer.weight, generator=generator)
+        assert layer.bias is not None
+        answer = F.conv2d(x, layer.weight, padding=1)
+        deviation, mean = torch.std_mean(answer, dim=(0, 2, 3))
+        layer.weight.div_(deviation.view(-1, 1, 1, 1))
+        layer.bias.copy_(-mean / deviation)
+        x = F.relu(layer(x))
+    return network.eval()

@@ -1,0 +1,84 @@
+"""Spatially-adaptive normalisation: SPADE layers and the residual block made of them."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rabit.layers.convolution import conv
+from rabit.layers.normalisation import plain_norm
+
+SLOPE = 0.2
+
+
+class Spade(nn.Module):
+    """Normalises features, then scales and shifts each position by what a guide says there.
+
+    Args:
+        channels: channels of the features.
+        guide_channels: channels of the guide.
+        hidden: channels between the guide and the modulation.
+        norm: kind of the parameter-free norm.
+    """
+
+    def __init__(self, channels: int, guide_channels: int, hidden: int, norm: str) -> None:
+        super().__init__()
+        self.norm = plain_norm(norm, channels)
+        self.shared = conv(guide_channels, hidden)
+        # gamma and beta in one convolution: half the calls, the same weights.
+        self.modulation = conv(hidden, 2 * channels)
+
+    def forward(
+        self, x: Float[Tensor, "B C H W"], guide: Float[Tensor, "B G H W"]
+    ) -> Float[Tensor, "B C H W"]:
+        """Returns norm(x) * (1 + gamma(guide)) + beta(guide)."""
+        gamma, beta = self.modulation(F.relu(self.shared(guide))).chunk(2, dim=1)
+        return torch.addcmul(beta, self.norm(x), 1 + gamma)
+
+
+class SpadeResidual(nn.Module):
+    """Residual block of two SPADE layers and spectral-norm convolutions.
+
+    Args:
+        channels_in: input channels.
+        channels_out: output channels; a 1x1 shortcut is learned where they differ.
+        guide_channels: channels of the guide.
+        hidden: channels inside each SPADE layer.
+        norm: kind of the parameter-free norms.
+        dilation: spacing of the 3x3 convolutions' taps.
+    """
+
+    def __init__(
+        self,
+        channels_in: int,
+        channels_out: int,
+        guide_channels: int,
+        hidden: int,
+        norm: str,
+        dilation: int = 1,
+    ) -> None:
+        super().__init__()
+        middle = min(channels_in, channels_out)
+        self.spade_in = Spade(channels_in, guide_channels, hidden, norm)
+        self.spade_out = Spade(middle, guide_channels, hidden, norm)
+        # No bias in front of a norm that would remove it.
+        options = {"dilation": dilation, "spectral_weight": True, "padding_mode": "reflect"}
+        self.conv_in = conv(channels_in, middle, bias=False, **options)
+        self.conv_out = conv(middle, channels_out, **options)
+        self.shortcut = (
+            conv(channels_in, channels_out, 1, bias=False, spectral_weight=True)
+            if channels_in != channels_out
+            else nn.Identity()
+        )
+
+    def forward(
+        self, x: Float[Tensor, "B C H W"], guide: Float[Tensor, "B G h w"]
+    ) -> Float[Tensor, "B D H W"]:
+        """Returns the features after the block; the guide is resized (nearest) to them."""
+        if guide.shape[-2:] != x.shape[-2:]:
+            guide = F.interpolate(guide, size=x.shape[-2:], mode="nearest")
+        y = self.conv_in(F.leaky_relu(self.spade_in(x, guide), SLOPE))
+        y = self.conv_out(F.leaky_relu(self.spade_out(y, guide), SLOPE))
+        return self.shortcut(x) + y

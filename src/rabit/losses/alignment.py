@@ -1,0 +1,87 @@
+"""Losses of the alignment network (paper 3.4): cyc, cst, and the direct warp loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class CycleLoss:
+    """The cycle loss and what it could not see.
+
+    Args:
+        value: scalar.
+        masked: share of the exemplar's positions that no mass returned to, in [0, 1].
+    """
+
+    value: Float[Tensor, ""]
+    masked: float
+
+
+def cycle_loss(
+    returned: Float[Tensor, "B C H W"],
+    original: Float[Tensor, "B C H W"],
+    received: Bool[Tensor, "B 1 H W"],
+) -> CycleLoss:
+    """L_cyc = |T^T T Z - Z|_1 over the positions that mass returns to.
+
+    Args:
+        returned: T^T T Z, the exemplar warped there and back.
+        original: Z.
+        received: where any mass arrived; other positions are left out.
+
+    Returns:
+        The mean absolute difference and the share left out.
+    """
+    difference = (returned - original).abs() * received
+    count = received.sum() * original.shape[1]
+    masked = 1 - float(received.float().mean())
+    return CycleLoss(value=difference.sum() / count.clamp_min(1), masked=masked)
+
+
+def consistency_loss(
+    condition_features: tuple[Tensor, ...], truth_features: tuple[Tensor, ...]
+) -> Float[Tensor, ""]:
+    """L_cst = |F_X(X) - F_Z(X')|_1: both domains' features of one scene agree.
+
+    Compared as the matching head reads them, with unit length at each position, so that the
+    loss cannot be lowered by shrinking the features.
+
+    Args:
+        condition_features: (B, C, H, W) features of the condition, one tensor a scale.
+        truth_features: the features of its photograph at the same scales.
+
+    Returns:
+        Mean absolute difference, averaged over the scales, times the square root of C so that
+        its size does not depend on the number of channels.
+    """
+    terms = [
+        (F.normalize(x, dim=1) - F.normalize(z, dim=1)).abs().mean() * x.shape[1] ** 0.5
+        for x, z in zip(condition_features, truth_features, strict=True)
+    ]
+    return sum(terms[1:], terms[0]) / len(terms)
+
+
+def paired_l1(
+    images: Float[Tensor, "B C H W"],
+    truth: Float[Tensor, "B C H W"],
+    paired: Bool[Tensor, " B"],
+) -> Float[Tensor, ""]:
+    """Mean absolute difference over the samples whose truth has the exemplar's look.
+
+    Used on the warped exemplar (the direct warp loss of CoCosNet's pose task).
+
+    Args:
+        images: (B, C, H, W).
+        truth: (B, C, H, W).
+        paired: (B,) which samples count; none give 0.
+
+    Returns:
+        Scalar, 0 or more.
+    """
+    difference = (images - truth).abs().flatten(1).mean(dim=1)
+    return (difference * paired).sum() / paired.sum().clamp_min(1)

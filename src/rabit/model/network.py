@@ -1,0 +1,135 @@
+"""The whole translator network: alignment, then generation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from rabit.alignment.features import FeatureExtractor
+from rabit.alignment.head import MatchingHead
+from rabit.alignment.network import Alignment, AlignmentNetwork
+from rabit.config import DiscriminatorConfig, ModelConfig
+from rabit.functional.condition import Condition
+from rabit.layers.convolution import initialise
+from rabit.model.discriminator import Discriminator
+from rabit.model.generator import Generator, build_generator
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What a forward pass gives.
+
+    Args:
+        image: (B, 3, H, W) in [-1, 1].
+        alignment: everything the image was made from.
+    """
+
+    image: Float[Tensor, "B 3 H W"]
+    alignment: Alignment
+
+
+class TranslationNetwork(nn.Module):
+    """Alignment network and generation network, optimised jointly.
+
+    Args:
+        alignment: matches and warps.
+        generator: makes the image.
+    """
+
+    def __init__(self, alignment: AlignmentNetwork, generator: Generator) -> None:
+        super().__init__()
+        self.alignment = alignment
+        self.generator = generator
+
+    def forward(
+        self,
+        condition: Condition,
+        exemplar: Float[Tensor, "B 3 Hz Wz"],
+        exemplar_condition: Condition | None,
+    ) -> NetworkOutput:
+        """Translates a condition with an exemplar's look."""
+        alignment = self.alignment(condition, exemplar, exemplar_condition)
+        return NetworkOutput(image=self.generator(alignment), alignment=alignment)
+
+
+def build_network(config: ModelConfig, seed: int = 0) -> TranslationNetwork:
+    """Builds a translator network: every architecture number of it is read here.
+
+    Args:
+        config: the model's configuration.
+        seed: seed of the initial weights.
+
+    Returns:
+        The network in training mode, on the CPU.
+    """
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = _assemble(config)
+        initialise(network, config.init_gain)
+        if network.alignment.head is not None:
+            network.alignment.head.start_equal()
+    return network
+
+
+def _assemble(config: ModelConfig) -> TranslationNetwork:
+    """Puts the submodules together."""
+    channels = config.condition.channels
+    features, alignment, generator = config.features, config.alignment, config.generator
+    extractors = [
+        FeatureExtractor(n, features.widths, features.hidden, features.norm) for n in (channels, 3)
+    ]
+    head = None
+    if alignment.method != "none":
+        positions = 0 if alignment.position == "none" else 2
+        head = MatchingHead(
+            features.widths[5],
+            channels,
+            positions,
+            alignment.head_width,
+            alignment.head_blocks,
+            alignment.channels,
+        )
+    return TranslationNetwork(
+        AlignmentNetwork(
+            *extractors,
+            head=head,
+            method=alignment.method,
+            position=alignment.position,
+            options=alignment.options(),
+        ),
+        build_generator(
+            channels,
+            features.widths,
+            generator.widths,
+            generator.stem,
+            generator.hidden,
+            generator.injection,
+            generator.injection_width,
+            generator.norm,
+            generator.attention,
+        ),
+    )
+
+
+def build_discriminator(
+    model: ModelConfig, config: DiscriminatorConfig, seed: int = 0
+) -> Discriminator:
+    """Builds the discriminator that a model is trained against.
+
+    Args:
+        model: the model's configuration.
+        config: the discriminator's own.
+        seed: seed of the initial weights.
+
+    Returns:
+        The discriminator in training mode, on the CPU.
+    """
+    channels = model.condition.channels + 3
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        network = Discriminator(channels, config.widths, config.scales, config.attention)
+        initialise(network, model.init_gain)
+    return network

@@ -1,0 +1,174 @@
+"""Models on disk: a folder with weights (safetensors) and their configuration (JSON)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from rabit.config import ModelConfig, from_dict, to_dict
+from rabit.model.network import TranslationNetwork, build_network
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
+
+@dataclass(frozen=True)
+class StoredModel:
+    """A network read from disk.
+
+    Args:
+        network: in evaluation mode, float32, on the CPU.
+        config: what it was built from.
+    """
+
+    network: TranslationNetwork
+    config: ModelConfig
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Writes a file under a temporary name, then renames it; on failure nothing is left.
+
+    Args:
+        path: the final name; its folder must exist.
+        write: called with the temporary path.
+
+    Raises:
+        OSError: it could not be written; torch and safetensors report a full disk as errors of
+            their own, which become this one.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except (RuntimeError, SafetensorError) as error:
+        free = shutil.disk_usage(path.parent).free / 2**20
+        raise OSError(
+            f"{path}: could not be written ({error}); the disk has {free:.0f} MiB left"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def save_model(
+    folder: Path,
+    network: TranslationNetwork,
+    config: ModelConfig,
+    dtype: torch.dtype | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Writes weights and configuration into a folder.
+
+    Args:
+        folder: created if missing.
+        network: the network.
+        config: its configuration.
+        dtype: what floating-point weights are stored as; their own if left out.
+        overwrite: whether a model that is already there may be replaced.
+
+    Raises:
+        FileExistsError: the folder holds a model and overwrite is off.
+    """
+    present = [name for name in (WEIGHTS, CONFIG) if (folder / name).exists()]
+    if present and not overwrite:
+        raise FileExistsError(
+            f"{folder} already holds {' and '.join(present)}; choose another folder or overwrite"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.detach().cpu().to(dtype or tensor.dtype).contiguous()
+        if tensor.is_floating_point()
+        else tensor.detach().cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    text = json.dumps(to_dict(config), indent=2) + "\n"
+    write_atomically(folder / WEIGHTS, lambda path: save_file(tensors, path))
+    write_atomically(folder / CONFIG, lambda path: _write_text(path, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def load_model(path: Path) -> StoredModel:
+    """Reads a model: a folder that `save_model` wrote, or its weights' file.
+
+    Args:
+        path: the folder, or a .safetensors file with config.json beside it.
+
+    Raises:
+        ValueError: a file is missing, damaged, or does not fit the configuration.
+    """
+    folder, weights = (path.parent, path) if path.is_file() else (path, path / WEIGHTS)
+    config = read_config(folder / CONFIG)
+    if not weights.is_file():
+        raise ValueError(f"{weights}: no such file; expected a model's weights beside {CONFIG}")
+    try:
+        tensors = load_file(weights)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(
+            f"{weights}: not a readable safetensors file ({error}); it may be truncated, fetch "
+            "or write it again"
+        ) from error
+    network = build_network(config)
+    fit_weights(network, tensors, str(weights))
+    return StoredModel(network=network.eval(), config=config)
+
+
+def read_config(path: Path) -> ModelConfig:
+    """Reads a model's configuration.
+
+    Raises:
+        ValueError: the file is missing, is not JSON, or has a field that is unknown or wrong.
+    """
+    if not path.is_file():
+        raise ValueError(
+            f"{path}: no such file; a model is a folder with {CONFIG} and {WEIGHTS}"
+        )
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path}: not a JSON file ({error})") from error
+    return from_dict(ModelConfig, data, str(path))
+
+
+def fit_weights(network: TranslationNetwork, tensors: dict[str, Tensor], source: str) -> None:
+    """Copies tensors into a network, refusing any that are missing, unknown or misshapen.
+
+    Args:
+        network: changed in place; stays float32.
+        tensors: by the network's own names.
+        source: what to call them in errors.
+
+    Raises:
+        ValueError: names the first tensors that do not fit.
+    """
+    expected = network.state_dict()
+    missing = sorted(set(expected) - set(tensors))
+    unknown = sorted(set(tensors) - set(expected))
+    shapes = [
+        f"{name} {tuple(tensors[name].shape)} instead of {tuple(expected[name].shape)}"
+        for name in expected
+        if name in tensors and tensors[name].shape != expected[name].shape
+    ]
+    for what, names in (("missing", missing), ("unknown", unknown), ("misshapen", shapes)):
+        if names:
+            raise ValueError(
+                f"{source}: {len(names)} {what} tensors ({', '.join(names[:3])}, ...); the file "
+                "belongs to another configuration"
+            )
+    network.load_state_dict(tensors)

@@ -1,0 +1,53 @@
+"""Sample grids: how far a run has come, to look at."""
+
+from __future__ import annotations
+
+import torch
+
+from rabit.data.batch import Batch
+from rabit.data.images import to_image
+from rabit.data.pictures import (
+    Pixels,
+    condition_pixels,
+    confidence_pixels,
+    grid,
+)
+from rabit.model.network import NetworkOutput, TranslationNetwork
+
+TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result", "truth")
+
+
+def sample_grid(network: TranslationNetwork, batch: Batch) -> Pixels:
+    """Translates a batch in evaluation mode and lays it out, one row a sample.
+
+    Args:
+        network: its mode is restored afterwards.
+        batch: on the network's device.
+
+    Returns:
+        Condition, exemplar, warped exemplar, confidence, result and truth side by side.
+    """
+    training = network.training
+    network.eval()
+    with torch.no_grad():
+        output = network(batch.condition, batch.exemplar, batch.exemplar_condition)
+    network.train(training)
+    return output_grid(output, batch)
+
+
+def output_grid(output: NetworkOutput, batch: Batch) -> Pixels:
+    """Lays out what a network made of a batch, one row a sample."""
+    alignment = output.alignment
+    rows = []
+    for i in range(batch.exemplar.shape[0]):
+        rows.append(
+            [
+                condition_pixels(batch.condition.channels[i]),
+                to_image(batch.exemplar[i]),
+                to_image(alignment.warped_exemplar[i]),
+                confidence_pixels(alignment.confidence[i], batch.condition.size),
+                to_image(output.image[i]),
+                to_image(batch.truth[i]),
+            ]
+        )
+    return grid(rows, TITLES)
