@@ -1,0 +1,23 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[
+    str, typer.Option(help="A model: an embedded name, a folder, a file, or a Hugging Face id.")
+]
+Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Seed = Annotated[int, typer.Option(help="Seed of what a method draws at random.")]
+Out = Annotated[Path, typer.Option(help="The PNG file to write.")]
+Warped = Annotated[
+    Path | None, typer.Option(help="PNG file for the exemplar, warped to the condition.")
+]
+Confidence = Annotated[
+    Path | None, typer.Option(help="PNG file for the confidence of the correspondence.")
+]
+Grid = Annotated[Path | None, typer.Option(help="PNG file for inputs and outputs side by side.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]

@@ -1,0 +1,300 @@
+"""The command line: options and help texts; the work is done elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rabit import __version__
+from rabit.app.arguments import Confidence, Device, Grid, Model, Out, Overwrite, Seed, Warped
+from rabit.app.demo_command import run_demo
+from rabit.app.display import Bar
+from rabit.app.errors import INTERRUPTED, Commands, note
+from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
+from rabit.app.options import parse_size
+from rabit.app.train_command import TrainOptions, run_training
+from rabit.app.translate_command import Outputs, run_edit, run_translate
+from rabit.data.scenes import write_scenes
+from rabit.evaluation.showcase import HELD_OUT_SEED
+from rabit.presets import PRESETS
+
+DEFAULT_MODEL = "scenes-small"
+DEFAULT_MODELS = (DEFAULT_MODEL, "scenes-small-unaligned")
+
+app = typer.Typer(
+    name="rabit",
+    cls=Commands,
+    help="Exemplar-based image translation and editing with bi-level alignment (RABIT).",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Make data.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(data_app, name="data")
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"rabit {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Exemplar-based image translation and editing with bi-level alignment (RABIT)."""
+
+
+@app.command("train")
+def train_command(
+    preset: Annotated[
+        str, typer.Argument(help=f"The experiment to start from: {', '.join(PRESETS)}.")
+    ],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="scenes (generated while training), or a folder with images/, labels/ and "
+            "classes.txt."
+        ),
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The run's folder. [default: runs/PRESET-DATA]")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Steps in all; the learning rates' schedule is scaled.")
+    ] = None,
+    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Seed of weights, samples and their order.")
+    ] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="Perceptual network of the losses: vgg19, vgg19-distilled, random, or none, which "
+            "turns the losses that need one off."
+        ),
+    ] = None,
+    backbone_weights: Annotated[
+        Path | None, typer.Option(help="The perceptual network's weights.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in the folder.")
+    ] = False,
+    device: Device = "cpu",
+    threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that prepare samples; 0 for none.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="Pixels of the images: one number, or HEIGHTxWIDTH.")
+    ] = None,
+    lr_generator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    lr_discriminator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    holdout: Annotated[
+        float | None,
+        typer.Option(
+            help="Share of a folder's images that is not trained on; their names are written to "
+            "the run's folder. [default: 0.2]"
+        ),
+    ] = None,
+    assignments: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.FIELD=VALUE",
+            help="Any other field of the configuration, the value as JSON; may be repeated.",
+        ),
+    ] = None,
+) -> None:
+    """Train a model.
+
+    The folder gets checkpoints, sample grids, log.jsonl, TensorBoard files and, in model/, the
+    trained model. Ctrl-C writes a checkpoint and stops.
+    """
+    if out is None:
+        out = Path("runs") / f"{preset}-{Path(data).resolve().name}"
+    finished = run_training(
+        TrainOptions(
+            preset=preset,
+            data=data,
+            out=out,
+            steps=steps,
+            batch=batch,
+            seed=seed,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            resume=resume,
+            overwrite=overwrite,
+            device=device,
+            threads=threads,
+            workers=workers,
+            size=size,
+            lr_generator=lr_generator,
+            lr_discriminator=lr_discriminator,
+            holdout=holdout,
+            assignments=tuple(assignments or ()),
+            command=tuple(sys.argv),
+        )
+    )
+    typer.echo(f"run: {out}")
+    typer.echo(f"model: {finished.model}")
+    if finished.interrupted:
+        note(f"interrupted at step {finished.step}; a checkpoint is saved, --resume goes on")
+        raise typer.Exit(INTERRUPTED)
+
+
+@data_app.command("scenes")
+def scenes_command(
+    out: Annotated[Path, typer.Option(help="The folder to write.")],
+    count: Annotated[int, typer.Option(help="Number of photographs.")] = 100,
+    seed: Annotated[int, typer.Option(help="Seed of all of them.")] = 0,
+    size: Annotated[str, typer.Option(help="Pixels: one number, or HEIGHTxWIDTH.")] = "128",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the scenes in the folder.")
+    ] = False,
+) -> None:
+    """Write generated street scenes: photographs, label maps, and pairs with their truth."""
+    with Bar("scenes") as bar:
+        write_scenes(out, count, seed, parse_size(size), overwrite=overwrite, progress=bar)
+    typer.echo(f"{count} scenes: {out}")
+
+
+@app.command("translate")
+def translate_command(
+    condition: Annotated[Path, typer.Argument(help="Label map: what should be where.")],
+    exemplar: Annotated[Path, typer.Argument(help="Photograph that gives the look.")],
+    out: Out,
+    exemplar_condition: Annotated[
+        Path | None,
+        typer.Option(help="Label map of the exemplar; without it classes are not matched."),
+    ] = None,
+    model: Model = DEFAULT_MODEL,
+    warped: Warped = None,
+    confidence: Confidence = None,
+    grid: Grid = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
+) -> None:
+    """Make a photograph with the layout of CONDITION and the look of EXEMPLAR."""
+    outputs = Outputs(out, warped, confidence, grid, overwrite)
+    run_translate(condition, exemplar, exemplar_condition, model, device, seed, outputs)
+    _print_outputs(outputs)
+
+
+@app.command("edit")
+def edit_command(
+    image: Annotated[Path, typer.Argument(help="The photograph.")],
+    condition: Annotated[Path, typer.Argument(help="Its label map.")],
+    edited_condition: Annotated[Path, typer.Argument(help="The label map after the edit.")],
+    out: Out,
+    model: Model = DEFAULT_MODEL,
+    keep_unedited: Annotated[
+        bool,
+        typer.Option(
+            "--keep-unedited/--regenerate-all",
+            help="Keep the photograph's own pixels away from the edit, or make all anew.",
+        ),
+    ] = True,
+    warped: Warped = None,
+    confidence: Confidence = None,
+    grid: Grid = None,
+    seed: Seed = 0,
+    device: Device = "cpu",
+    overwrite: Overwrite = False,
+) -> None:
+    """Edit IMAGE by editing its label map."""
+    outputs = Outputs(out, warped, confidence, grid, overwrite)
+    run_edit(image, condition, edited_condition, keep_unedited, model, device, seed, outputs)
+    _print_outputs(outputs)
+
+
+@app.command("demo")
+def demo_command(
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("demo-report"),
+    model: Model = DEFAULT_MODEL,
+    seed: Annotated[int, typer.Option(help="Which of the held-out scenes, 0 or more.")] = 0,
+    device: Device = "cpu",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the report in the folder.")
+    ] = False,
+) -> None:
+    """Translate and edit held-out scenes, and write an HTML report to look at."""
+    page = run_demo(out, model, seed, device, overwrite)
+    typer.echo(f"pictures: {page.parent / 'images'}")
+    typer.echo(f"report: {page}")
+
+
+@app.command("evaluate")
+def evaluate_command(
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[MODEL]...",
+            help="Embedded names, folders, files or Hugging Face ids. "
+            f"[default: {' '.join(DEFAULT_MODELS)}]",
+        ),
+    ] = None,
+    data: Annotated[
+        str, typer.Option(help="scenes, or a folder with pairs.csv (true translations).")
+    ] = "scenes",
+    count: Annotated[int, typer.Option(help="Number of samples.")] = 200,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the scenes; training uses seeds below 10000.")
+    ] = HELD_OUT_SEED,
+    size: Annotated[
+        str | None,
+        typer.Option(help="Pixels: one number, or HEIGHTxWIDTH. [default: the first model's]"),
+    ] = None,
+    backbone: Annotated[
+        str,
+        typer.Option(
+            help="Feature network of the perceptual distance: random, vgg19-distilled or vgg19."
+        ),
+    ] = "random",
+    backbone_weights: Annotated[Path | None, typer.Option(help="Its weights.")] = None,
+    device: Device = "cpu",
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="JSON file for all figures.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Compare models and baselines with the true translation."""
+    run_evaluation(
+        EvaluateOptions(
+            models=tuple(models or DEFAULT_MODELS),
+            data=data,
+            count=count,
+            seed=seed,
+            size=size,
+            backbone=backbone,
+            backbone_weights=backbone_weights,
+            device=device,
+            json=json_file,
+            overwrite=overwrite,
+        )
+    )
+    if json_file is not None:
+        typer.echo(f"figures: {json_file}")
+
+
+def _print_outputs(outputs: Outputs) -> None:
+    """Says where the files are."""
+    for option, path in outputs.named().items():
+        typer.echo(f"{option.removeprefix('--')}: {path}")

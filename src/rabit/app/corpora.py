@@ -1,0 +1,96 @@
+"""The corpora that commands can name: generated scenes, or a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rabit.data.batch import Batch, collate
+from rabit.data.folder import Folder, Split, split_indices
+from rabit.data.images import read_classes
+from rabit.data.listing import list_photographs, read_pairs
+from rabit.data.scenes import CLASSES, Scenes
+
+SCENES = "scenes"
+SCENE_COUNT = 1_000_000
+# Scenes of other seeds than training's are held out: seeds of trainings stay below this one.
+PREVIEW_SEED = 10_000
+PREVIEW_COUNT = 4
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training reads.
+
+    Args:
+        corpus: training samples.
+        preview: samples that are not trained on, for the sample grids.
+        held_out: names of the images that are kept out of the training.
+    """
+
+    corpus: Scenes | Folder
+    preview: Batch
+    held_out: tuple[str, ...]
+
+
+def corpus_classes(data: str) -> tuple[str, ...]:
+    """Returns the classes of scenes, or of a folder by its classes.txt.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or no classes.txt in it.
+        ValueError: classes.txt is no list of classes.
+    """
+    if data == SCENES:
+        return CLASSES
+    if not Path(data).is_dir():
+        raise FileNotFoundError(
+            f"--data {data}: no such folder; give scenes, or a folder with images/, labels/ and "
+            "classes.txt"
+        )
+    return read_classes(Path(data) / "classes.txt")
+
+
+def training_data(data: str, size: tuple[int, int], seed: int, holdout: float) -> TrainingData:
+    """Opens what to train on, and what to look at meanwhile.
+
+    Args:
+        data: scenes, or a folder.
+        size: height and width in pixels.
+        seed: of the scenes, or of the folder's split and views.
+        holdout: share of a folder's images that is not trained on.
+
+    Raises:
+        FileNotFoundError: a file or folder is missing.
+        ValueError: the corpus is not as described; the file is named.
+    """
+    if data == SCENES:
+        if seed >= PREVIEW_SEED:
+            raise ValueError(
+                f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "
+                "from there on are for held-out scenes"
+            )
+        shown = Scenes(PREVIEW_COUNT, size, PREVIEW_SEED + seed)
+        preview = collate([shown[i] for i in range(len(shown))], len(shown.classes))
+        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, ())
+    root = Path(data)
+    photographs = list_photographs(root)
+    split = split_indices(len(photographs), holdout, seed)
+    corpus = Folder(root, size, seed=seed, train=True, indices=split.train)
+    names = tuple(photographs[i].image.name for i in split.test)
+    preview = _folder_preview(root, size, split, {Path(name).stem for name in names})
+    return TrainingData(corpus, preview, names)
+
+
+def _folder_preview(root: Path, size: tuple[int, int], split: Split, held: set[str]) -> Batch:
+    """Returns the first held-out samples, as they are tested.
+
+    Of rows of pairs.csv those with a held-out truth come first. Where too few images are held out
+    for one to be another's exemplar, images that are trained on fill up.
+    """
+    if (root / "pairs.csv").exists():
+        stems = [pair.truth.image.stem for pair in read_pairs(root)]
+        chosen = sorted(range(len(stems)), key=lambda row: stems[row] not in held)
+    else:
+        chosen = [*split.test, *split.train] if len(split.test) < 2 else list(split.test)
+    shown = Folder(root, size, train=False, indices=chosen[:PREVIEW_COUNT])
+    return collate([shown[i] for i in range(len(shown))], len(shown.classes))

@@ -1,0 +1,99 @@
+"""Progress on a terminal as a bar, and elsewhere as plain lines."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rabit.training.loop import Progress as TrainingProgress
+
+
+class Bar:
+    """A progress bar for a known number of items; silent where there is no terminal.
+
+    Args:
+        title: what the items are.
+    """
+
+    def __init__(self, title: str) -> None:
+        console = Console(stderr=True)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self.task = self.progress.add_task(title, total=None)
+
+    def __enter__(self) -> Bar:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(self, done: int, total: int) -> None:
+        """Shows how many items are done."""
+        self.progress.update(self.task, completed=done, total=total)
+
+
+class TrainingDisplay:
+    """Losses and the time left while training.
+
+    Args:
+        log_every: steps between two lines where there is no terminal.
+    """
+
+    def __init__(self, log_every: int) -> None:
+        self.log_every = log_every
+        self.console = Console()
+        self.progress = Progress(
+            TextColumn("training"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]} left  {task.fields[losses]}"),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task("training", total=None, left="?", losses="")
+
+    def __enter__(self) -> TrainingDisplay:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def __call__(self, told: TrainingProgress) -> None:
+        """Shows a step."""
+        losses = "  ".join(f"{name} {value:.3g}" for name, value in told.losses.items())
+        left = duration(told.seconds_left)
+        if self.console.is_terminal:
+            self.progress.update(
+                self.task, completed=told.step, total=told.steps, left=left, losses=losses
+            )
+        elif told.step % self.log_every == 0 or told.step == told.steps:
+            print(f"step {told.step}/{told.steps}  {left} left  {losses}", flush=True)
+
+
+def duration(seconds: float) -> str:
+    """Returns a time as 3 h 05 min, 2 min 10 s or 9 s."""
+    whole = max(round(seconds), 0)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+    return f"{whole // 60} min {whole % 60:02d} s" if whole >= 60 else f"{whole} s"

@@ -1,0 +1,46 @@
+"""How commands end: errors of users as one line on stderr, and exit codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+INTERRUPTED = 130
+USER_ERRORS = (ValueError, OSError, FloatingPointError)
+
+
+class Commands(TyperGroup):
+    """Commands whose users see what to do instead of a traceback.
+
+    A wrong value, a file that cannot be read or written, or a loss that is no number ends with
+    one line on stderr and exit code 1; Ctrl-C with exit code 130.
+    """
+
+    def invoke(self, ctx: Any) -> Any:
+        """Runs a command, turning its errors into a line and an exit code."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise
+        except USER_ERRORS as error:
+            typer.echo(f"error: {describe(error)}", err=True)
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            typer.echo("interrupted", err=True)
+            raise typer.Exit(INTERRUPTED) from error
+
+
+def describe(error: Exception) -> str:
+    """Returns an error as one line: what it says, or for the system's errors file and reason."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        where = f"{error.filename}: " if error.filename else ""
+        text = f"{where}{error.strerror}"
+    return " ".join(text.split()) or type(error).__name__
+
+
+def note(text: str) -> None:
+    """Prints a remark on stderr."""
+    typer.echo(f"note: {text}", err=True)

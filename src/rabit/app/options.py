@@ -1,0 +1,82 @@
+"""What options mean: sizes, devices and overrides of configuration fields."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from rabit.config import ExperimentConfig, from_dict, to_dict
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """Reads a size: one number for both sides, or HEIGHTxWIDTH.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    match = re.fullmatch(r"(\d{1,5})(?:[xX×](\d{1,5}))?", text.strip())
+    if match is None or int(match[1]) == 0 or (match[2] is not None and int(match[2]) == 0):
+        raise ValueError(f"--size {text}: expected pixels such as 128, or HEIGHTxWIDTH as 128x192")
+    height = int(match[1])
+    return height, int(match[2]) if match[2] else height
+
+
+def pick_device(name: str) -> torch.device:
+    """Returns a device that is there.
+
+    Raises:
+        ValueError: it is neither cpu nor cuda, or cuda is not there.
+    """
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
+        raise ValueError(f"--device {name}: expected cpu or cuda")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise ValueError(
+            f"--device {name}: this PyTorch ({torch.__version__}) finds no CUDA device; use "
+            "--device cpu"
+        )
+    return torch.device(name)
+
+
+def override(config: ExperimentConfig, assignments: Sequence[str]) -> ExperimentConfig:
+    """Returns a configuration with some fields replaced.
+
+    Args:
+        config: where to start.
+        assignments: `section.field=value` each; the value is JSON, or else a string.
+
+    Raises:
+        ValueError: an assignment has no `=`, or names an unknown field or a wrong value.
+    """
+    data = to_dict(config)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        if not equals or not path:
+            raise ValueError(
+                f"--set {assignment}: expected section.field=value, such as train.ema=0.99"
+            )
+        _assign(data, path, _value(text), assignment)
+    return from_dict(ExperimentConfig, data) if assignments else config
+
+
+def _value(text: str) -> Any:
+    """Reads JSON; what is no JSON is a string."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _assign(data: dict[str, Any], path: str, value: Any, assignment: str) -> None:
+    """Sets one field of nested mappings."""
+    *sections, name = path.split(".")
+    inner: Any = data
+    for section in [*sections, name]:
+        if not isinstance(inner, dict) or section not in inner:
+            known = ", ".join(inner) if isinstance(inner, dict) else "none"
+            raise ValueError(f"--set {assignment}: no field {section}; there are {known}")
+        parent, inner = inner, inner[section]
+    parent[name] = value

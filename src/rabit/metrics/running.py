@@ -1,0 +1,91 @@
+"""Means over images with their uncertainty, kept while images come in."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+NORMAL_95 = 1.959963984540054
+"""Half the width, in standard errors, of the central 95 % of a normal distribution."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean over images.
+
+    Args:
+        mean: of the images' figures.
+        standard_error: of the mean, standard deviation / sqrt(count); nan for one image.
+        count: number of images.
+    """
+
+    mean: float
+    standard_error: float
+    count: int
+
+    @property
+    def interval(self) -> float:
+        """What the 95 % interval, normal over images, reaches to either side of the mean."""
+        return NORMAL_95 * self.standard_error
+
+
+class RunningMean:
+    """Mean and variance of a stream of figures, in float64 and without keeping them.
+
+    Groups are merged by their counts, means and sums of squared deviations (Chan, Golub and
+    LeVeque 1979), which stays exact where sums of squares would cancel.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.mean = 0.0
+        self.squares = 0.0
+
+    def add(self, figures: Float[Tensor, " B"]) -> None:
+        """Takes in one figure an image."""
+        values = figures.detach().to("cpu", torch.float64)
+        count = values.numel()
+        if count == 0:
+            return
+        mean = float(values.mean())
+        squares = float(((values - mean) ** 2).sum())
+        total = self.count + count
+        gap = mean - self.mean
+        self.squares += squares + gap**2 * self.count * count / total
+        self.mean += gap * count / total
+        self.count = total
+
+    def estimate(self) -> Estimate:
+        """Returns the mean and its standard error.
+
+        Raises:
+            ValueError: there was no figure.
+        """
+        if self.count == 0:
+            raise ValueError("no images were measured, expected at least one")
+        error = math.nan
+        if self.count > 1:
+            error = math.sqrt(self.squares / (self.count - 1) / self.count)
+        return Estimate(mean=self.mean, standard_error=error, count=self.count)
+
+
+def check_pair(images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> None:
+    """Refuses images that cannot be compared.
+
+    Raises:
+        ValueError: the shapes differ or are no batches of RGB images, or a value is not in
+            [-1, 1].
+    """
+    if images.shape != truth.shape or images.ndim != 4 or images.shape[1] != 3:
+        raise ValueError(
+            f"images are {tuple(images.shape)} and the truth {tuple(truth.shape)}, expected two "
+            "batches (B, 3, H, W) of one shape"
+        )
+    for name, batch in (("images", images), ("truth", truth)):
+        low, high = float(batch.min()), float(batch.max())
+        if not (low >= -1.001 and high <= 1.001):
+            raise ValueError(f"{name} hold values from {low:.3g} to {high:.3g}, expected [-1, 1]")
