@@ -178,7 +178,11 @@ class Translator:
 
     @torch.no_grad()
     def _run(
-        self, condition: Condition, exemplar: Tensor, exemplar_condition: Condition | None, seed: int
+        self,
+        condition: Condition,
+        exemplar: Tensor,
+        exemplar_condition: Condition | None,
+        seed: int,
     ) -> Translation:
         """Brings both sides to sizes that the network takes, runs it, and goes back."""
         size, device = condition.size, self.device
@@ -227,9 +231,7 @@ def exemplar_size(
     """Returns the size that an exemplar is matched at: about the condition's area, its own shape,
     both sides multiples of the model's stride."""
     scale = math.sqrt(target[0] * target[1] / (size[0] * size[1]))
-    height, width = (
-        max(round(side * scale / config.stride), 2) * config.stride for side in size
-    )
+    height, width = (max(round(side * scale / config.stride), 2) * config.stride for side in size)
     return height, width
 
 

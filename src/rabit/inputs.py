@@ -141,7 +141,9 @@ def _label_tensor(given: Any, config: ConditionConfig, name: str) -> Tensor:
             )
         given = np.array(given)
     if isinstance(given, np.ndarray):
-        given = torch.from_numpy(given.astype(np.int64 if given.dtype.kind in "ui" else given.dtype))
+        given = torch.from_numpy(
+            given.astype(np.int64 if given.dtype.kind in "ui" else given.dtype)
+        )
     if not isinstance(given, Tensor) or given.is_floating_point() or given.is_complex():
         raise ValueError(
             f"{name} is {_describe(given)}, but the model translates semantic maps: expected "

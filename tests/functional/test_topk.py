@@ -95,9 +95,19 @@ def test_residual_is_small_and_true(
     logits = solution.slope * (scores - solution.pivot).double() - solution.shift
     true = (torch.sigmoid(logits).sum(1, keepdim=True) - 3).abs()
     assert solution.converged
+    assert solution.iterations <= 10
     assert float(true.max()) < 1e-4
     assert float((true - solution.residual).abs().max()) < 5e-5
     assert float(solution.residual.max()) < 1e-4
+
+
+def test_search_settles_where_the_root_is_the_end_of_the_bracket() -> None:
+    torch.manual_seed(10)
+    scores = 0.37 + 1e-6 * torch.randn(300, 100)
+    for epsilon in EPSILONS:
+        solution = solve_threshold(scores, 1, epsilon)
+        assert solution.converged
+        assert solution.iterations <= 10
 
 
 def test_residual_at_the_largest_size() -> None:

@@ -22,7 +22,8 @@ class FeaturePyramid:
         x3: (B, C3, H/2, W/2).
         x4: (B, C4, H/4, W/4).
         x5: (B, C5, H/4, W/4).
-        x6: (B, C6, H/2, W/2), what the matching head reads; warped pyramids have none.
+        x6: (B, C6, H/2, W/2), what the matching head reads; None where nothing is matched or
+            the pyramid is warped.
     """
 
     x1: Float[Tensor, "B C1 H W"]
@@ -48,6 +49,7 @@ class FeatureExtractor(nn.Module):
         widths: channels of the first convolution and of x2, x3, x4, x5 and x6.
         hidden: channels inside each SPADE layer.
         norm: kind of the parameter-free norm inside the SPADE layers.
+        match: whether x6, which only the matching head reads, is computed.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class FeatureExtractor(nn.Module):
         widths: tuple[int, int, int, int, int, int],
         hidden: int,
         norm: str,
+        match: bool,
     ) -> None:
         super().__init__()
         w1, w2, w3, w4, w5, w6 = widths
@@ -74,8 +77,8 @@ class FeatureExtractor(nn.Module):
         self.step5 = step(w4, w4, 1)
         self.block4 = block(w4, w4)
         self.block5 = nn.ModuleList([block(w4, w4), block(w4, w5)])
-        self.block6 = block(w5, w6, dilation=4)
-        self.last = conv(w6, w6, dilation=2)
+        self.block6 = block(w5, w6, dilation=4) if match else None
+        self.last = conv(w6, w6, dilation=2) if match else None
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> FeaturePyramid:
         """Returns the pyramid of an input whose sides are multiples of 4."""
@@ -87,6 +90,8 @@ class FeatureExtractor(nn.Module):
         x5 = x4
         for block in self.block5:
             x5 = block(x5, x)
-        up = F.interpolate(x5, size=x3.shape[-2:], mode="bilinear", align_corners=False)
-        x6 = self.last(self.block6(up, x))
+        x6 = None
+        if self.block6 is not None and self.last is not None:
+            up = F.interpolate(x5, size=x3.shape[-2:], mode="bilinear", align_corners=False)
+            x6 = self.last(self.block6(up, x))
         return FeaturePyramid(x1=x, x2=x2, x3=x3, x4=x4, x5=x5, x6=x6)

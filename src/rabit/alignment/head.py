@@ -12,9 +12,7 @@ from rabit.layers.convolution import conv
 from rabit.layers.residual import Residual
 
 
-def encode_position(
-    kind: str, regions: Int[Tensor, "B H W"]
-) -> Float[Tensor, "B P H W"] | None:
+def encode_position(kind: str, regions: Int[Tensor, "B H W"]) -> Float[Tensor, "B P H W"] | None:
     """Returns the position channels of one side.
 
     Args:
@@ -29,9 +27,7 @@ def encode_position(
     if kind == "semantic":
         return semantic_position(regions)
     batch, height, width = regions.shape
-    return image_position(
-        (height, width), batch=batch, device=regions.device, dtype=torch.float32
-    )
+    return image_position((height, width), batch=batch, device=regions.device, dtype=torch.float32)
 
 
 class MatchingHead(nn.Module):

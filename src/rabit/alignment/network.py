@@ -109,7 +109,7 @@ class AlignmentNetwork(nn.Module):
     ) -> Tensor:
         """Returns what one side compares."""
         assert self.head is not None
-        size = features.shape[-2:]
+        size = (features.shape[-2], features.shape[-1])
         regions = resize_regions(condition.regions, size)
         if known:
             channels = F.interpolate(condition.channels, size=size, mode="nearest")

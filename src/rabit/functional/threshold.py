@@ -160,9 +160,10 @@ def _find_shift(
 ) -> tuple[Tensor, _Balance, int, bool]:
     """Safeguarded Newton search: the shift, the balance there, the steps, whether it converged."""
     k = top.shape[1]
-    # All of the k + 1 best above k / (k + 1), or all but k - 1 below 1 / (N - k + 1): not a root.
-    low = others.amax(1, keepdim=True) - math.log(k)
-    high = torch.full_like(low, math.log(count - k))
+    # Below, the k + 1 best would all exceed k / (k + 1); above, the k-th would be below
+    # 1 / (N - k + 1), with all after it. Both ends can be the root, so they get room for rounding.
+    low = others.amax(1, keepdim=True) - math.log(k) - 1
+    high = torch.full_like(low, math.log(count - k) + 1)
     tolerance = 8 * torch.finfo(top.dtype).eps
     shift = (low + high) / 2
     for iteration in range(1, MAX_ITERATIONS + 1):

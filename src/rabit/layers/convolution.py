@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
+
+PaddingMode = Literal["zeros", "reflect"]
 
 
 def conv(
@@ -16,7 +20,7 @@ def conv(
     dilation: int = 1,
     bias: bool = True,
     spectral_weight: bool = False,
-    padding_mode: str = "zeros",
+    padding_mode: PaddingMode = "zeros",
 ) -> nn.Conv2d:
     """Builds a convolution that keeps the size at stride 1.
 
@@ -54,7 +58,8 @@ def spectral(layer: nn.Conv2d) -> nn.Conv2d:
     nn.init.xavier_normal_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
-    return spectral_norm(layer)
+    spectral_norm(layer)
+    return layer
 
 
 def initialise(module: nn.Module, gain: float) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from rabit.layers.vgg import (
@@ -22,6 +19,7 @@ from rabit.layers.vgg import (
     Preprocessing,
     Vgg,
 )
+from rabit.layers.weights import read_tensors
 
 DISTILLED_STAGES = (2, 2, 4, 4, 1)
 # Positions of the convolutions in torchvision's `features`.
@@ -55,7 +53,11 @@ def load_backbone(kind: str, path: str | Path | None = None) -> Vgg | None:
     weights = read_weights(Path(path))
     if kind == "vgg19-distilled":
         network = Vgg(
-            "distilled VGG-19", SMALL_WIDTHS, UNIT, DISTILLED_STAGES, colour=True,
+            "distilled VGG-19",
+            SMALL_WIDTHS,
+            UNIT,
+            DISTILLED_STAGES,
+            colour=True,
             padding_mode="reflect",
         )
         keys = [f"conv{s}{i}" for s, n in enumerate(DISTILLED_STAGES, 1) for i in range(1, n + 1)]
@@ -72,17 +74,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     Raises:
         ValueError: the file is missing or holds something else.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such file; expected a file of network weights")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise ValueError(
-            f"{path}: cannot be read as weights ({error}); it may be truncated or of another "
-            "format, fetch or write it again"
-        ) from error
+    weights = read_tensors(path, "file of network weights")
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise ValueError(f"{path}: expected a state dict of tensors, found something else")
     return weights
@@ -146,7 +138,9 @@ def random_backbone(seed: int = 0) -> Vgg:
     network = Vgg(f"random VGG (seed {seed})", SMALL_WIDTHS, CENTRED)
     x = sum(
         F.interpolate(
-            torch.randn(8, 3, side, side, generator=generator), size=64, mode="bilinear",
+            torch.randn(8, 3, side, side, generator=generator),
+            size=64,
+            mode="bilinear",
             align_corners=False,
         )
         for side in (2, 4, 8, 16, 32, 64)

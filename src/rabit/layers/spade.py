@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -64,9 +66,9 @@ class SpadeResidual(nn.Module):
         self.spade_in = Spade(channels_in, guide_channels, hidden, norm)
         self.spade_out = Spade(middle, guide_channels, hidden, norm)
         # No bias in front of a norm that would remove it.
-        options = {"dilation": dilation, "spectral_weight": True, "padding_mode": "reflect"}
-        self.conv_in = conv(channels_in, middle, bias=False, **options)
-        self.conv_out = conv(middle, channels_out, **options)
+        step = partial(conv, dilation=dilation, spectral_weight=True, padding_mode="reflect")
+        self.conv_in = step(channels_in, middle, bias=False)
+        self.conv_out = step(middle, channels_out)
         self.shortcut = (
             conv(channels_in, channels_out, 1, bias=False, spectral_weight=True)
             if channels_in != channels_out

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from rabit.layers.convolution import PaddingMode
 
 # Convolutions of VGG-19 by stage; relu{stage}_{index} is what follows each.
 STAGES = (2, 2, 4, 4, 4)
@@ -68,7 +69,7 @@ class Vgg(nn.Module):
         preprocessing: Preprocessing,
         stages: tuple[int, ...] = STAGES,
         colour: bool = False,
-        padding_mode: str = "zeros",
+        padding_mode: PaddingMode = "zeros",
     ) -> None:
         super().__init__()
         self.label = label

@@ -36,9 +36,7 @@ class PatchDiscriminator(nn.Module):
         attention: whether a non-local block follows the third.
     """
 
-    def __init__(
-        self, channels: int, widths: tuple[int, int, int, int], attention: bool
-    ) -> None:
+    def __init__(self, channels: int, widths: tuple[int, int, int, int], attention: bool) -> None:
         super().__init__()
         w1, w2, w3, w4 = widths
 
@@ -50,7 +48,8 @@ class PatchDiscriminator(nn.Module):
             [nn.Conv2d(channels, w1, 4, 2, 1), step(w1, w2, 2), step(w2, w3, 2), step(w3, w4, 1)]
         )
         self.attention = NonLocal(w3) if attention else nn.Identity()
-        self.last = nn.Conv2d(w4, 1, 4, 1, 1)
+        # No bias: while all scores lie within the hinge, real and generated cancel in it.
+        self.last = nn.Conv2d(w4, 1, 4, 1, 1, bias=False)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Judgement:
         """Returns patch scores and the features in front of them."""

@@ -68,6 +68,8 @@ def build_network(config: ModelConfig, seed: int = 0) -> TranslationNetwork:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         network = _assemble(config)
+        # Again, so that the alignment's weights do not depend on the generator's parts.
+        torch.manual_seed(seed)
         initialise(network, config.init_gain)
         if network.alignment.head is not None:
             network.alignment.head.start_equal()
@@ -79,7 +81,10 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
     channels = config.condition.channels
     features, alignment, generator = config.features, config.alignment, config.generator
     extractors = [
-        FeatureExtractor(n, features.widths, features.hidden, features.norm) for n in (channels, 3)
+        FeatureExtractor(
+            n, features.widths, features.hidden, features.norm, match=alignment.method != "none"
+        )
+        for n in (channels, 3)
     ]
     head = None
     if alignment.method != "none":
@@ -94,7 +99,8 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
         )
     return TranslationNetwork(
         AlignmentNetwork(
-            *extractors,
+            condition_extractor=extractors[0],
+            exemplar_extractor=extractors[1],
             head=head,
             method=alignment.method,
             position=alignment.position,

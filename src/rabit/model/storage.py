@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from rabit.config import ModelConfig, from_dict, to_dict
+from rabit.layers.weights import read_tensors
 from rabit.model.network import TranslationNetwork, build_network
 
 WEIGHTS = "model.safetensors"
@@ -115,15 +115,7 @@ def load_model(path: Path) -> StoredModel:
     """
     folder, weights = (path.parent, path) if path.is_file() else (path, path / WEIGHTS)
     config = read_config(folder / CONFIG)
-    if not weights.is_file():
-        raise ValueError(f"{weights}: no such file; expected a model's weights beside {CONFIG}")
-    try:
-        tensors = load_file(weights)
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"{weights}: not a readable safetensors file ({error}); it may be truncated, fetch "
-            "or write it again"
-        ) from error
+    tensors = read_tensors(weights, "file of a model's weights")
     network = build_network(config)
     fit_weights(network, tensors, str(weights))
     return StoredModel(network=network.eval(), config=config)
@@ -136,9 +128,7 @@ def read_config(path: Path) -> ModelConfig:
         ValueError: the file is missing, is not JSON, or has a field that is unknown or wrong.
     """
     if not path.is_file():
-        raise ValueError(
-            f"{path}: no such file; a model is a folder with {CONFIG} and {WEIGHTS}"
-        )
+        raise ValueError(f"{path}: no such file; a model is a folder with {CONFIG} and {WEIGHTS}")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import random
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from rabit.config import ExperimentConfig, from_dict, to_dict
+from rabit.layers.weights import read_tensors
 from rabit.model.discriminator import Discriminator
 from rabit.model.network import TranslationNetwork, build_discriminator, build_network
 from rabit.model.storage import write_atomically
@@ -70,7 +70,8 @@ def new_state(config: ExperimentConfig, device: torch.device | str = "cpu") -> T
     train = config.train
 
     def place(network: nn.Module) -> Any:
-        return network.to(device=device, memory_format=torch.channels_last)
+        placed: Any = network.to(device)
+        return placed.to(memory_format=torch.channels_last)
 
     network = place(build_network(config.model, train.seed))
     discriminator = place(build_discriminator(config.model, config.discriminator, train.seed))
@@ -129,15 +130,7 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> TrainStat
     Raises:
         ValueError: the file is missing, truncated, or no checkpoint of ours.
     """
-    if not path.is_file():
-        raise ValueError(f"{path}: no such checkpoint")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError, OSError) as error:
-        raise ValueError(
-            f"{path}: not a readable checkpoint ({error}); it may be truncated, resume from an "
-            "earlier one in the same folder"
-        ) from error
+    data = read_tensors(path, "checkpoint")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this program (format {FORMAT})")
     state = new_state(from_dict(ExperimentConfig, data["config"], f"{path}: config"), device)

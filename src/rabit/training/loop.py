@@ -25,7 +25,6 @@ from rabit.training.order import StepBatches
 from rabit.training.samples import sample_grid
 from rabit.training.step import (
     check_finite,
-    check_weights,
     discriminator_loss,
     generator_losses,
     weigh,
@@ -120,8 +119,7 @@ def train_step(
             state.network, state.discriminator, backbone, batch, config, with_exemplar_condition
         )
     except ValueError as error:
-        check_weights(state.network, state.step)
-        raise error
+        raise ValueError(f"step {state.step}: {error}") from error
     values = {name: value.item() for name, value in result.values.items()}
     check_finite(values, state.step)
     state.generator_optimiser.zero_grad(set_to_none=True)

@@ -93,6 +93,7 @@ def _alignment_losses(
     if config.cst and correspondence is not None:
         x = alignment.condition_features
         z = network.alignment.exemplar_extractor(batch.truth)
+        assert x.x6 is not None and z.x6 is not None
         values["cst"] = consistency_loss((x.x5, x.x6), (z.x5, z.x6))
     if config.warp and correspondence is not None:
         values["warp"] = paired_l1(alignment.warped_exemplar, batch.truth, batch.paired)
@@ -158,19 +159,4 @@ def check_finite(values: dict[str, float], step: int) -> None:
             f"step {step}: the loss {', '.join(bad)} is not finite; training stopped before "
             "these gradients were applied. Lower the learning rate or the loss's weight, and "
             "resume from the last checkpoint"
-        )
-
-
-def check_weights(network: TranslationNetwork, step: int) -> None:
-    """Raises if a weight is not a number, which is why a forward pass was refused.
-
-    Raises:
-        FloatingPointError: names the weight and the step.
-    """
-    bad = [name for name, p in network.named_parameters() if not bool(torch.isfinite(p).all())]
-    if bad:
-        raise FloatingPointError(
-            f"step {step}: {len(bad)} weights ({bad[0]}, ...) are not finite since the last step, "
-            "and no loss can be computed; lower the learning rate, and resume from the last "
-            "checkpoint"
         )

@@ -22,7 +22,7 @@ _TRIES = 24
 _SCENES = 200
 _NOTHING = 255
 _HIDDEN = 0.03
-_SMALLEST_SHARE = 0.015
+_SMALLEST_SHARE = 0.006
 _STREET = ("lamp", "person", "car", "glass", "wheel")
 
 

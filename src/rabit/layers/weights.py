@@ -1,0 +1,36 @@
+"""Reading of files of tensors that others wrote: nothing is unpickled but tensors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+
+
+def read_tensors(path: Path, kind: str) -> Any:
+    """Reads a safetensors file, or what torch.save wrote without classes of its own.
+
+    Args:
+        path: the file; what does not end in .safetensors is read by torch.
+        kind: what the file should be, for errors.
+
+    Returns:
+        What was saved: usually a dict of tensors, on the CPU.
+
+    Raises:
+        ValueError: the file is missing, truncated or something else.
+    """
+    if not path.is_file():
+        raise ValueError(f"{path}: no such {kind}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # Damaged bytes make the readers fail in every way there is.
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(
+            f"{path}: not a readable {kind} ({type(error).__name__}: {reason}); it may be "
+            "truncated or of another format, write or fetch it again"
+        ) from error

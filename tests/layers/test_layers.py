@@ -1,0 +1,84 @@
+"""SPADE, residual and non-local blocks, and the parameter-free norms."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from rabit.layers.convolution import conv, initialise
+from rabit.layers.normalisation import PositionalNorm, plain_norm
+from rabit.layers.residual import NonLocal, Residual
+from rabit.layers.spade import Spade, SpadeResidual
+
+
+def test_positional_norm_equals_the_plain_formula() -> None:
+    x = torch.randn(2, 7, 4, 5, dtype=torch.float64, requires_grad=True)
+    variance, mean = torch.var_mean(x, dim=1, keepdim=True, unbiased=False)
+    expected = (x - mean) / torch.sqrt(variance + 1e-5)
+    torch.testing.assert_close(PositionalNorm()(x), expected)
+    assert torch.autograd.gradcheck(PositionalNorm(), x[:1, :, :2, :2])
+
+
+def test_positional_norm_does_not_mix_samples() -> None:
+    x = torch.randn(3, 6, 4, 4)
+    torch.testing.assert_close(PositionalNorm()(x)[1:2], PositionalNorm()(x[1:2]))
+
+
+@pytest.mark.parametrize("kind", ["batch", "instance", "position"])
+def test_plain_norms_have_no_parameters(kind: str) -> None:
+    assert not list(plain_norm(kind, 4).parameters())
+
+
+def test_spade_follows_its_formula() -> None:
+    spade = Spade(3, 2, 4, "position")
+    x, guide = torch.randn(2, 3, 5, 5), torch.randn(2, 2, 5, 5)
+    gamma, beta = spade.modulation(F.relu(spade.shared(guide))).chunk(2, dim=1)
+    torch.testing.assert_close(spade(x, guide), PositionalNorm()(x) * (1 + gamma) + beta)
+
+
+def test_spade_residual_resizes_its_guide_and_changes_channels() -> None:
+    block = SpadeResidual(6, 4, 2, 3, "position")
+    x, guide = torch.randn(1, 6, 8, 8), torch.randn(1, 2, 16, 16)
+    small = F.interpolate(guide, size=(8, 8), mode="nearest")
+    assert block.eval()(x, guide).shape == (1, 4, 8, 8)
+    torch.testing.assert_close(block(x, guide), block(x, small))
+    assert not torch.equal(block(x, guide), block(x, -guide))
+
+
+@pytest.mark.parametrize("dilation", [1, 2, 4])
+def test_convolutions_keep_the_size(dilation: int) -> None:
+    layer = conv(3, 5, dilation=dilation, padding_mode="reflect")
+    assert layer(torch.randn(1, 3, 9, 12)).shape == (1, 5, 9, 12)
+
+
+def test_spectral_weights_have_norm_one_from_the_start() -> None:
+    layer = conv(16, 16, spectral_weight=True).eval()
+    norm = torch.linalg.matrix_norm(layer.weight.flatten(1), ord=2).detach()
+    assert 0.9 < float(norm) < 1.2
+
+
+def test_initialise_sets_gain_and_leaves_spectral_weights_alone() -> None:
+    net = torch.nn.Sequential(conv(64, 64), conv(64, 64, spectral_weight=True))
+    spectral = net[1].weight.clone()
+    initialise(net, 0.02)
+    deviation = float(net[0].weight.detach().std())
+    assert deviation == pytest.approx(0.02 * (2 / (2 * 64 * 9)) ** 0.5, rel=0.05)
+    torch.testing.assert_close(net.eval()[1].weight, spectral, rtol=0.1, atol=0.01)
+
+
+def test_non_local_attends_over_all_positions() -> None:
+    block = NonLocal(16).eval()
+    x = torch.randn(1, 16, 6, 6)
+    moved = x.clone()
+    moved[..., 5, 5] += 3
+    difference = (block(moved) - block(x)).abs().sum(dim=1)[0]
+    assert float(difference[0, 0].detach()) > 0
+    query, key, value = (layer(x).flatten(2)[0] for layer in (block.query, block.key, block.value))
+    weights = torch.softmax(query.T @ key / query.shape[0] ** 0.5, dim=1)
+    expected = x + block.strength * (value @ weights.T).view_as(x)
+    torch.testing.assert_close(block(x), expected)
+
+
+def test_residual_keeps_the_shape() -> None:
+    assert Residual(5)(torch.randn(2, 5, 7, 9)).shape == (2, 5, 7, 9)

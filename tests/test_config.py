@@ -1,0 +1,99 @@
+"""Configurations refuse what they do not know and survive JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from rabit.config import (
+    AlignmentConfig,
+    ExperimentConfig,
+    GeneratorConfig,
+    LossConfig,
+    ModelConfig,
+    TrainConfig,
+    from_dict,
+    to_dict,
+)
+from rabit.presets import PRESETS, preset
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_presets_survive_json(name: str) -> None:
+    config = preset(name, ("sky", "road", "tree"))
+    text = json.dumps(to_dict(config))
+    assert from_dict(ExperimentConfig, json.loads(text)) == config
+
+
+def test_paper_preset_is_the_papers_setting() -> None:
+    config = preset("paper", ("sky", "road"))
+    assert config.model.image_size == (256, 256)
+    assert (config.model.alignment.method, config.model.alignment.block) == ("ranking", 2)
+    assert (config.model.alignment.k, config.model.alignment.position) == (3, "semantic")
+    train = config.train
+    assert (train.lr_generator, train.lr_discriminator) == (1e-4, 4e-4)
+    assert (train.beta1, train.beta2) == (0.0, 0.999)
+    assert all(config.losses.weights()[n] > 0 for n in ("cyc", "cst", "perc", "cxt", "pse", "adv"))
+
+
+def test_unknown_preset_names_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="no preset 'big'.*paper, small"):
+        preset("big", ("sky",))
+
+
+def _changed(path: str, value: Any) -> dict[str, Any]:
+    data = to_dict(preset("small", ("sky", "road")))
+    target = data
+    *sections, field = path.split(".")
+    for section in sections:
+        target = target[section]
+    target[field] = value
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("model.colour", 3, "config.model: unknown field colour; known fields are name"),
+        ("model.alignment.k", "three", r"config.model.alignment.k is 'three', expected int"),
+        ("model.alignment.k", True, "config.model.alignment.k is True, expected int"),
+        ("model.alignment.k", 0, "alignment.k is 0, expected a number above 0"),
+        ("model.alignment.method", "sinkhorn", "expected one of ranking, dense, none"),
+        ("model.alignment.epsilon", -1.0, "alignment.epsilon is -1.0"),
+        ("model.image_size", [100, 128], "expected height and width that are multiples of 16"),
+        ("model.image_size", [128], "config.model.image_size has 1 entries, expected 2"),
+        ("model.features.widths", [1, 2], "features.widths has 2 entries, expected 6"),
+        ("model.generator.widths", [8, 8], "generator.widths has 2 entries, expected 5 or 6"),
+        ("model.condition.classes", ["a", "a"], "expected distinct names"),
+        ("discriminator.widths", 8, "config.discriminator.widths is 8, expected a list"),
+        ("losses.adv", -1.0, "losses.adv is -1.0, expected 0 or more"),
+        ("losses.backbone", "none", "perc, cxt, pse need one"),
+        ("train.beta1", 1.0, r"train.beta1 is 1.0, expected \[0, 1\)"),
+        ("train.decay_steps", 10**9, "more than train.steps"),
+        ("train", [], "config.train: found list, expected a mapping"),
+    ],
+)
+def test_wrong_fields_are_named(path: str, value: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_dict(ExperimentConfig, _changed(path, value))
+
+
+def test_stride_covers_generator_and_blocks() -> None:
+    model = ModelConfig(
+        image_size=(192, 192),
+        alignment=AlignmentConfig(block=6),
+        generator=GeneratorConfig(widths=(8, 8, 8, 8, 8)),
+    )
+    assert model.stride == 48
+
+
+def test_k_beyond_the_blocks_is_refused() -> None:
+    with pytest.raises(ValueError, match="alignment.k is 300, but there are 256 blocks"):
+        ModelConfig(image_size=(64, 64), alignment=AlignmentConfig(k=300))
+
+
+def test_whole_numbers_pass_as_floats() -> None:
+    assert from_dict(LossConfig, {"cyc": 2}).cyc == 2.0
+    assert isinstance(from_dict(TrainConfig, {"beta1": 0}).beta1, float)

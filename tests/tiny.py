@@ -1,0 +1,46 @@
+"""Experiments small enough for tests: every part of the method, a few channels each."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import torch
+
+from rabit.config import ExperimentConfig, from_dict, to_dict
+from rabit.data.batch import Batch, collate
+from rabit.data.scenes import CLASSES, Scenes
+from rabit.presets import preset
+
+OVERRIDES: dict[str, dict[str, Any]] = {
+    "features": {"widths": [6, 8, 8, 10, 8, 8], "hidden": 6},
+    "alignment": {"channels": 12, "head_width": 12},
+    "generator": {"widths": [12, 12, 10, 8, 8], "stem": 12, "hidden": 6, "injection_width": 6},
+}
+
+
+def tiny_experiment(size: int = 64, **changes: Any) -> ExperimentConfig:
+    """Returns `small` with a few channels; changes are given as section__field=value."""
+    data = to_dict(preset("small", CLASSES))
+    data["model"]["image_size"] = [size, size]
+    for section, values in OVERRIDES.items():
+        data["model"][section].update(values)
+    data["discriminator"]["widths"] = [8, 8, 8, 8]
+    data["train"].update(steps=8, decay_steps=4, batch=2, log_every=1, sample_every=4)
+    data["train"].update(checkpoint_every=2)
+    for name, value in changes.items():
+        section, field = name.split("__")
+        target = data if section in data else data["model"]
+        target[section][field] = value
+    return from_dict(ExperimentConfig, data)
+
+
+def tiny_batch(count: int = 2, size: int = 64, seed: int = 3) -> Batch:
+    """Returns a batch of scenes."""
+    scenes = Scenes(count, (size, size), seed=seed)
+    return collate([scenes[i] for i in range(count)], len(CLASSES))
+
+
+def unpaired(batch: Batch) -> Batch:
+    """Returns the batch as if no truth had its exemplar's look."""
+    return dataclasses.replace(batch, paired=torch.zeros_like(batch.paired))
