@@ -36,8 +36,9 @@ def small(classes: tuple[str, ...]) -> ExperimentConfig:
     """A model for a CPU: 128x128 images, 64x64 correspondence, the same parts made narrow.
 
     It differs from `paper` in widths, in positional instead of batch norm (a batch of 4 has poor
-    statistics), in larger first weights and learning rates (the budget is thousands of steps, not hundreds of thousands) and in a perceptual
-    backbone that needs no file.
+    statistics), in larger first weights and learning rates (the budget is thousands of steps,
+    not hundreds of thousands), in a direct warp loss and in a perceptual backbone that needs no
+    file.
 
     Args:
         classes: names of the condition's classes.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from rabit.training.loop import Progress as TrainingProgress
 
@@ -61,14 +63,15 @@ class TrainingDisplay:
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]} left  {task.fields[losses]}"),
-            console=self.console,
-            disable=not self.console.is_terminal,
+            TextColumn("{task.fields[left]} left"),
+            auto_refresh=False,
         )
-        self.task = self.progress.add_task("training", total=None, left="?", losses="")
+        self.task = self.progress.add_task("training", total=None, left="?")
+        self.live = Live(self.progress, console=self.console)
 
     def __enter__(self) -> TrainingDisplay:
-        self.progress.start()
+        if self.console.is_terminal:
+            self.live.start()
         return self
 
     def __exit__(
@@ -77,18 +80,17 @@ class TrainingDisplay:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.progress.stop()
+        self.live.stop()
 
     def __call__(self, told: TrainingProgress) -> None:
         """Shows a step."""
         losses = "  ".join(f"{name} {value:.3g}" for name, value in told.losses.items())
         left = duration(told.seconds_left)
         if self.console.is_terminal:
-            self.progress.update(
-                self.task, completed=told.step, total=told.steps, left=left, losses=losses
-            )
+            self.progress.update(self.task, completed=told.step, total=told.steps, left=left)
+            self.live.update(Group(self.progress, Text(losses)))
         elif told.step % self.log_every == 0 or told.step == told.steps:
-            print(f"step {told.step}/{told.steps}  {left} left  {losses}", flush=True)
+            self.console.out(f"step {told.step}/{told.steps}  {left} left  {losses}")
 
 
 def duration(seconds: float) -> str:

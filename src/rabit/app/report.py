@@ -87,9 +87,8 @@ def make_report(showcase: Showcase, config: ModelConfig, facts: Sequence[Fact]) 
 <body>
 <header>
 <h1>{title}</h1>
-<p class="lead">A map says what is where, a photograph says what it should look like. The model
-<b>{escape(config.name)}</b> finds for every place of the map the places of the photograph that fit
-it, carries their look over, and paints the picture.</p>
+<p class="lead">A map says what is where, a photograph says what it should look like, and the model
+<b>{escape(config.name)}</b> paints the picture. {_method(config)}</p>
 </header>
 <main>
 <h2>Translation</h2>
@@ -119,6 +118,16 @@ beside this page in <code>images/</code>.</footer>
 </html>
 """
     return Report(html=html, pictures=album.files)
+
+
+def _method(config: ModelConfig) -> str:
+    """Says how the look comes from the photograph to the map."""
+    if config.alignment.method == "none":
+        return "It sees the photograph as it is, without finding out what belongs where."
+    return (
+        "For every place of the map it finds the places of the photograph that fit it, and carries "
+        "their look over."
+    )
 
 
 def _reading(config: ModelConfig) -> str:

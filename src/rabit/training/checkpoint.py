@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from rabit.config import ExperimentConfig, from_dict, to_dict
 from rabit.layers.weights import read_tensors
@@ -19,6 +19,8 @@ from rabit.model.network import TranslationNetwork, build_discriminator, build_n
 from rabit.model.storage import write_atomically
 
 FORMAT = 1
+
+Weights: TypeAlias = "tuple[Tensor, ...] | list[Tensor]"
 
 
 @dataclass
@@ -60,6 +62,23 @@ class TrainState:
         }
 
 
+@dataclass(frozen=True)
+class _WarmingAverage:
+    """Exponential moving average that forgets the first weights quickly.
+
+    After n updates the decay is min(decay, (1 + n) / (10 + n)), so that short runs are not held
+    back by where they started.
+    """
+
+    decay: float
+
+    def __call__(self, averaged: Weights, current: Weights, updates: Tensor | int) -> None:
+        count = int(updates)
+        decay = min(self.decay, (1 + count) / (10 + count))
+        with torch.no_grad():
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+
+
 def new_state(config: ExperimentConfig, device: torch.device | str = "cpu") -> TrainState:
     """Builds networks and optimisers at step 0.
 
@@ -80,7 +99,7 @@ def new_state(config: ExperimentConfig, device: torch.device | str = "cpu") -> T
         config=config,
         network=network,
         discriminator=discriminator,
-        ema=AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(train.ema)),
+        ema=AveragedModel(network, multi_avg_fn=_WarmingAverage(train.ema)),
         generator_optimiser=Adam(network.parameters(), lr=train.lr_generator, betas=betas),
         discriminator_optimiser=Adam(
             discriminator.parameters(), lr=train.lr_discriminator, betas=betas

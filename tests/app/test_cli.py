@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from rabit import __version__
+from rabit.app.display import duration
+from rabit.app.errors import describe
+from rabit.app.options import parse_size
+
+Run = Callable[..., Result]
+
+COMMANDS = (["train"], ["translate"], ["edit"], ["demo"], ["evaluate"], ["data", "scenes"])
+
+
+def test_version(run: Run) -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.strip() == f"rabit {__version__}"
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_has_a_help_text(run: Run, command: list[str]) -> None:
+    result = run(*command, "--help")
+    assert result.exit_code == 0
+    rows = re.split(r"\n  (?=--|\w+ <|\[)", result.stdout)[1:]
+    assert len(rows) >= 5
+    for row in rows:
+        name, _, text = row.partition("  ")
+        assert text.strip(), f"{name} has no help text"
+
+
+def test_scenes_are_written_once(run: Run, tmp_path: Path) -> None:
+    out = tmp_path / "scenes"
+    given = ("data", "scenes", "--out", out, "--count", 2, "--seed", 4, "--size", "64x80")
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == f"2 scenes: {out}"
+    assert len(list((out / "images").iterdir())) == 2
+    again = run(*given)
+    assert again.exit_code == 1 and "--overwrite" in again.stderr
+    assert run(*given, "--overwrite").exit_code == 0
+
+
+def test_scenes_of_wrong_size_are_refused(run: Run, tmp_path: Path) -> None:
+    result = run("data", "scenes", "--out", tmp_path / "s", "--count", 2, "--size", "20")
+    assert result.exit_code == 1
+    assert "at least 64" in result.stderr
+    assert not (tmp_path / "s").exists()
+
+
+def test_sizes() -> None:
+    assert parse_size("128") == (128, 128)
+    assert parse_size("96x160") == parse_size("96X160") == (96, 160)
+    for text in ("", "0", "x", "12x", "12x0", "-3", "1e3", "64x64x3"):
+        with pytest.raises(ValueError, match="--size"):
+            parse_size(text)
+
+
+def test_times() -> None:
+    assert [duration(s) for s in (-1, 9.4, 130, 3900)] == ["0 s", "9 s", "2 min 10 s", "1 h 05 min"]
+
+
+def test_errors_are_one_line() -> None:
+    assert describe(ValueError("two\n  lines")) == "two lines"
+    assert describe(FileNotFoundError(2, "No such file", "a.png")) == "a.png: No such file"
+    assert describe(OSError(28, "No space left on device")) == "No space left on device"
+    assert describe(ValueError()) == "ValueError"

@@ -1,0 +1,263 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from typer.testing import Result
+
+from rabit.inference import load
+from rabit.training import loop
+from rabit.training.checkpoint import list_checkpoints
+
+Run = Callable[..., Result]
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_writes_all_that_it_promises(trained: Path) -> None:
+    assert names(trained) == [
+        "checkpoints", "config.json", "log.jsonl", "model", "samples", "tensorboard",
+    ]  # fmt: skip
+    assert names(trained / "checkpoints") == ["step-0000003.pt"]
+    record = json.loads((trained / "config.json").read_text())
+    assert record["preset"] == "small"
+    assert record["data"] == "scenes"
+    assert record["seed"] == 0
+    assert record["torch"] == torch.__version__
+    assert record["config"]["train"]["steps"] == 3
+    assert record["config"]["train"]["decay_steps"] == 1
+    assert record["config"]["losses"]["perc"] == record["config"]["losses"]["cxt"] == 0
+    assert load(trained / "model").config.image_size == (64, 64)
+
+
+def test_outputs_and_progress_are_printed(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    given = ("train", "small-unaligned", "--data", "scenes", "--steps", 2, "--out", out)
+    result = run(*given, "--seed", 5, "--lr-generator", 0.002, *tiny, "--set", "train.log_every=1")
+    assert result.exit_code == 0, result.output
+    assert "step 1/2" in result.stdout and "adv" in result.stdout
+    assert f"run: {out}" in result.stdout
+    assert f"model: {out / 'model'}" in result.stdout
+    assert len((out / "log.jsonl").read_text().splitlines()) == 2
+    train = json.loads((out / "config.json").read_text())["config"]["train"]
+    assert (train["seed"], train["lr_generator"]) == (5, 0.002)
+
+
+def test_a_run_is_resumed(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    out, whole = tmp_path / "run", tmp_path / "whole"
+    start = ("train", "small", "--data", "scenes", *tiny, "--set", "train.decay_steps=0")
+    assert run(*start, "--steps", 3, "--out", out).exit_code == 0
+    result = run("train", "small", "--data", "scenes", "--steps", 5, "--out", out, "--resume")
+    assert result.exit_code == 0, result.output
+    assert names(out / "checkpoints") == ["step-0000003.pt", "step-0000005.pt"]
+    assert run(*start, "--steps", 5, "--out", whole).exit_code == 0
+    one = load(out / "model").network.state_dict()
+    other = load(whole / "model").network.state_dict()
+    assert all(torch.equal(one[name], other[name]) for name in other)
+
+
+def test_an_unreadable_checkpoint_is_passed_over(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--steps", 2, "--out", out, *tiny)
+    assert run(*start, "--set", "train.checkpoint_every=1").exit_code == 0
+    newest = list_checkpoints(out / "checkpoints")[-1]
+    newest.write_bytes(newest.read_bytes()[:1000])
+    again = ("train", "small", "--data", "scenes", "--out", out, "--resume")
+    result = run(*again)
+    assert result.exit_code == 0, result.output
+    assert newest.name in result.stderr and "trying the one before" in result.stderr
+    for path in list_checkpoints(out / "checkpoints"):
+        path.write_bytes(b"nothing")
+    result = run(*again)
+    assert result.exit_code == 1
+    assert "none of its 2 checkpoints can be read" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--resume", "--overwrite"], "one of the two"),
+        (["--resume", "--set", "model.alignment.k=2"], "model cannot change"),
+        (["--resume", "--seed", "7"], "train.seed cannot change"),
+        (["--resume", "--holdout", "0.5"], "--holdout 0.5: the run was started with 0.2"),
+        ([], "--resume goes on with the run in it, --overwrite replaces it"),
+    ],
+)
+def test_a_run_is_not_lost_or_mixed_up(
+    run: Run, trained: Path, options: list[str], message: str
+) -> None:
+    result = run("train", "small", "--data", "scenes", "--out", trained, *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert names(trained / "checkpoints") == ["step-0000003.pt"]
+
+
+def test_another_preset_or_other_classes_are_not_resumed(
+    run: Run, trained: Path, tmp_path: Path
+) -> None:
+    result = run("train", "paper", "--data", "scenes", "--out", trained, "--resume")
+    assert result.exit_code == 1 and "is a run of small, not of paper" in result.stderr
+    (tmp_path / "classes.txt").write_text("a\nb\n")
+    result = run("train", "small", "--data", tmp_path, "--out", trained, "--resume")
+    assert result.exit_code == 1 and "has the classes a, b" in result.stderr
+
+
+def test_there_must_be_something_to_resume(run: Run, tmp_path: Path) -> None:
+    result = run("train", "small", "--data", "scenes", "--out", tmp_path / "none", "--resume")
+    assert result.exit_code == 1
+    assert "no checkpoint to resume from" in result.stderr
+
+
+def test_overwriting_replaces_the_run_and_nothing_else(
+    run: Run, tiny: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--out", out, *tiny)
+    assert run(*start, "--steps", 2).exit_code == 0
+    (out / "notes.txt").write_text("mine")
+    assert run(*start, "--steps", 1, "--overwrite").exit_code == 0
+    assert names(out / "checkpoints") == ["step-0000001.pt"]
+    assert (out / "notes.txt").read_text() == "mine"
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    result = run("train", "small", "--data", "scenes", "--out", other, "--overwrite", *tiny)
+    assert result.exit_code == 1 and "something else than a run" in result.stderr
+    assert names(other) == ["thesis.txt"]
+
+
+def test_a_folder_is_split(run: Run, tiny: list[str], tmp_path: Path, corpus: Path) -> None:
+    out = tmp_path / "run"
+    given = ("train", "small", "--data", corpus, "--steps", 1, "--out", out)
+    result = run(*given, "--holdout", 0.34, *tiny)
+    assert result.exit_code == 0, result.output
+    held_out = (out / "held-out.txt").read_text().split()
+    assert len(held_out) == 2
+    assert set(held_out) < set(names(corpus / "images"))
+
+
+def test_a_folder_without_pairs_can_be_previewed(
+    run: Run, tiny: list[str], tmp_path: Path, corpus: Path
+) -> None:
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    for name in ("images", "labels", "classes.txt"):
+        (plain / name).symlink_to(corpus / name)
+    out = tmp_path / "run"
+    result = run("train", "small", "--data", plain, "--steps", 1, "--out", out, *tiny)
+    assert result.exit_code == 0, result.output
+    assert len((out / "held-out.txt").read_text().split()) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--set", "train.bogus=1"], "--set train.bogus=1: no field bogus; there are steps"),
+        (["--set", "nosection.ema=1"], "no field nosection; there are model"),
+        (["--set", "train.ema"], "expected section.field=value"),
+        (["--set", "train.ema=high"], "config.train.ema is 'high', expected float"),
+        (["--set", "train.ema.deep=1"], "no field deep"),
+        (["--size", "big"], "--size big: expected pixels"),
+        (["--size", "70"], "multiples of 16"),
+        (["--steps", "0"], "--steps 0"),
+        (["--device", "tpu"], "--device tpu: expected cpu or cuda"),
+        (["--threads", "0"], "--threads 0"),
+        (["--seed", "10000"], "below 10000"),
+        (["--backbone", "vgg19"], "--backbone-weights FILE"),
+        (["--backbone", "vgg19", "--backbone-weights", "no.pth"], "no.pth: no such file"),
+        (["--backbone", "vgg"], "expected one of vgg19, vgg19-distilled, random, none"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    run: Run, tmp_path: Path, options: list[str], message: str
+) -> None:
+    out = tmp_path / "run"
+    result = run("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *options)
+    assert result.exit_code == 1
+    assert message in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_unknown_presets_and_folders_are_named(run: Run, tmp_path: Path) -> None:
+    result = run("train", "smal", "--data", "scenes", "--out", tmp_path / "run")
+    assert result.exit_code == 1 and "no preset 'smal'; there are paper, small" in result.stderr
+    result = run("train", "small", "--data", tmp_path / "no", "--out", tmp_path / "run")
+    assert result.exit_code == 1 and "no such folder" in result.stderr
+    result = run("train", "small", "--data", tmp_path, "--out", tmp_path / "run")
+    assert result.exit_code == 1 and "classes.txt" in result.stderr
+
+
+def test_usage_errors_exit_with_2(run: Run) -> None:
+    assert run("train", "small").exit_code == 2
+    assert run("train", "small", "--data", "scenes", "--steps", "many").exit_code == 2
+    assert run("fly").exit_code == 2
+
+
+def test_a_loss_that_is_no_number_stops_the_run(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--steps", 6, "--out", out, *tiny)
+    result = run(*start, "--lr-discriminator", "1e35")
+    assert result.exit_code == 1
+    assert "error: step 1: the loss adv = " in result.stderr
+    assert "is not finite" in result.stderr
+    assert not list_checkpoints(out / "checkpoints")
+
+
+def test_ctrl_c_saves_a_checkpoint(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    step = loop.train_step
+
+    def step_then_interrupt(state: Any, *given: Any) -> dict[str, float]:
+        values = step(state, *given)
+        if state.step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return values
+
+    monkeypatch.setattr(loop, "train_step", step_then_interrupt)
+    start = ("train", "small", "--data", "scenes", "--out", out)
+    result = run(*start, "--steps", 50, *tiny)
+    assert result.exit_code == 130
+    assert "interrupted at step 2" in result.stderr
+    assert names(out / "checkpoints") == ["step-0000002.pt"]
+    assert load(out / "model").config.name == "small"
+    monkeypatch.undo()
+    assert run(*start, "--steps", 3, "--resume").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError("unexpected pos 5692608 vs 5692496"),  # how torch reports a full disk
+    ],
+)
+def test_a_full_disk_leaves_no_half_written_file(
+    run: Run,
+    tiny: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    failure: Exception,
+) -> None:
+    def fill(data: object, path: Path) -> None:
+        Path(path).write_bytes(b"half of a checkpoint")
+        raise failure
+
+    monkeypatch.setattr(torch, "save", fill)
+    out = tmp_path / "run"
+    result = run("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *tiny)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ")
+    assert "No space left" in result.stderr or "MiB left" in result.stderr
+    assert names(out / "checkpoints") == []

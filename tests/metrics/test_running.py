@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from rabit.metrics.running import RunningMean, check_pair
+
+
+def test_mean_and_standard_error_are_the_textbook_ones() -> None:
+    running = RunningMean()
+    running.add(torch.tensor([1.0, 2.0, 3.0, 6.0]))
+    estimate = running.estimate()
+    assert estimate.mean == 3.0
+    assert estimate.count == 4
+    # Variance (4 + 1 + 0 + 9) / 3, divided by the count.
+    assert estimate.standard_error == pytest.approx(math.sqrt(14 / 3 / 4), rel=1e-12)
+    assert estimate.interval == pytest.approx(1.959964 * estimate.standard_error, rel=1e-6)
+
+
+def test_a_stream_gives_what_all_at_once_gives() -> None:
+    values = 1e6 + torch.randn(101, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    running = RunningMean()
+    for group in values.split([1, 50, 0, 20, 30]):
+        running.add(group)
+    estimate = running.estimate()
+    assert estimate.mean == pytest.approx(float(values.mean()), rel=1e-14)
+    # Sums of squares in float64 would lose this at a mean of a million.
+    expected = float(values.std()) / math.sqrt(101)
+    assert estimate.standard_error == pytest.approx(expected, rel=1e-8)
+
+
+def test_one_image_has_no_standard_error() -> None:
+    running = RunningMean()
+    running.add(torch.tensor([2.0]))
+    assert running.estimate().mean == 2.0
+    assert math.isnan(running.estimate().standard_error)
+
+
+def test_no_images_are_refused() -> None:
+    with pytest.raises(ValueError, match="no images"):
+        RunningMean().estimate()
+
+
+@pytest.mark.parametrize(
+    ("images", "truth", "message"),
+    [
+        (torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5), "one shape"),
+        (torch.zeros(1, 1, 4, 4), torch.zeros(1, 1, 4, 4), "one shape"),
+        (torch.full((1, 3, 4, 4), 128.0), torch.zeros(1, 3, 4, 4), "images hold"),
+        (torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), float("nan")), "truth hold"),
+    ],
+)
+def test_pairs_that_cannot_be_compared_are_refused(
+    images: torch.Tensor, truth: torch.Tensor, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        check_pair(images, truth)
