@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from rabit import alignment, functional
 from rabit.functional.condition import Condition
-from rabit.inference import Translation, Translator, embedded_models, load
+from rabit.inference import Translation, Translator, load
+from rabit.model.sources import embedded_models
 
 __all__ = [
     "Condition",

@@ -253,6 +253,15 @@ class LossConfig:
         names = ("cyc", "cst", "perc", "cxt", "pse", "adv", "fm", "warp")
         return {name: getattr(self, name) for name in names}
 
+    def layers(self) -> tuple[str, ...]:
+        """Names of the backbone's layers that the losses which are on read."""
+        used = [
+            (self.perc, self.perc_layers),
+            (self.cxt, self.cxt_layers),
+            (self.pse, self.pse_layers),
+        ]
+        return tuple(name for weight, pairs in used if weight for name, _ in pairs)
+
 
 @dataclass(frozen=True)
 class TrainConfig:

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from importlib import resources
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-import torch.nn.functional as F
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
 from rabit.alignment.correspondence import Correspondence
-from rabit.alignment.network import resize_regions
 from rabit.config import ModelConfig
 from rabit.data.images import save_png, to_image
-from rabit.functional.condition import Condition
-from rabit.inputs import ConditionInput, ImageInput, condition_batch, image_batch
+from rabit.inputs import ConditionInput, ImageInput, image_batch, layout_batch
 from rabit.model.network import TranslationNetwork
-from rabit.model.storage import CONFIG, WEIGHTS, load_model, save_model
-
-# Larger conditions are translated at this multiple of the area that the model was trained on.
-MAX_AREA_FACTOR = 4
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
+from rabit.model.sources import find_model
+from rabit.model.storage import load_model, save_model
+from rabit.sizing import (
+    Layout,
+    edit_share,
+    exemplar_size,
+    padded_size,
+    resize_images,
+    working_size,
+)
 
 
 @dataclass(frozen=True)
@@ -118,27 +116,37 @@ class Translator:
         """Makes photographs with the layout of the condition and the look of the exemplar.
 
         Args:
-            condition: one or a batch; see `rabit.inputs.condition_batch` for the types.
-            exemplar: one or as many as there are conditions, or one for all of them; any size.
+            condition: one or a batch; see `rabit.inputs.layout_batch` for the types.
+            exemplar: one for every condition or one for all, of any size; see
+                `rabit.inputs.image_batch` for the types.
             exemplar_condition: the exemplars' own conditions. Without them the maps are not
                 matched and both sides use one coordinate system for the image.
-            seed: seed of whatever a correspondence method draws at random.
+            seed: seed of whatever a correspondence method draws at random, from 0.
 
         Returns:
             The translation, at the condition's size.
 
         Raises:
+            FileNotFoundError: there is no such file.
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
-        layout = condition_batch(condition, self.config.condition, "condition")
+        layout = layout_batch(condition, self.config.condition, "condition")
         images = image_batch(exemplar, "exemplar")
         maps = None
         if exemplar_condition is not None:
-            maps = condition_batch(exemplar_condition, self.config.condition, "exemplar_condition")
-            _same_size(images, maps, "exemplar", "exemplar_condition")
-        images, maps = _match_batch(layout, images, maps)
+            maps = layout_batch(exemplar_condition, self.config.condition, "exemplar_condition")
+            _require_equal(images, maps, "exemplar", "exemplar_condition")
+        if len(images) == 1:
+            images = images.expand(len(layout), -1, -1, -1)
+            maps = None if maps is None else maps.expand(len(layout))
+        if len(images) != len(layout):
+            raise ValueError(
+                f"condition has {len(layout)} items but exemplar {len(images)}; give one exemplar "
+                "each, or one for all"
+            )
         return self._run(layout, images, maps, seed)
 
+    @torch.no_grad()
     def edit(
         self,
         image: ImageInput | Sequence[ImageInput],
@@ -161,49 +169,38 @@ class Translator:
             The edited photographs, at their own size.
 
         Raises:
+            FileNotFoundError: there is no such file.
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
         images = image_batch(image, "image")
-        before = condition_batch(condition, self.config.condition, "condition")
-        after = condition_batch(edited_condition, self.config.condition, "edited_condition")
-        _same_size(images, before, "image", "condition")
-        _same_size(images, after, "image", "edited_condition")
+        before = layout_batch(condition, self.config.condition, "condition")
+        after = layout_batch(edited_condition, self.config.condition, "edited_condition")
+        _require_equal(images, before, "image", "condition")
+        _require_equal(images, after, "image", "edited_condition")
         result = self._run(after, images, before, seed)
         if not keep_unedited:
             return result
-        images = images.to(result.image.device)
-        share = edit_share(before.to(images.device), after.to(images.device))
+        images = images.to(self.device)
+        share = edit_share(before.to(self.device).differs(after.to(self.device)))
         blended = torch.where(share > 0, torch.lerp(images, result.image, share), images)
-        return Translation(blended, result.warped, result.confidence, result.correspondence)
+        return replace(result, image=blended)
 
     @torch.no_grad()
-    def _run(
-        self,
-        condition: Condition,
-        exemplar: Tensor,
-        exemplar_condition: Condition | None,
-        seed: int,
-    ) -> Translation:
+    def _run(self, layout: Layout, exemplar: Tensor, maps: Layout | None, seed: int) -> Translation:
         """Brings both sides to sizes that the network takes, runs it, and goes back."""
-        size, device = condition.size, self.device
+        size, device = layout.size, self.device
         inner = working_size(size, self.config)
-        padded = tuple(math.ceil(side / self.config.stride) * self.config.stride for side in inner)
-        condition = pad_condition(resize_condition(condition.to(device), inner), padded)
-        exemplar = exemplar.to(device)
+        padded = padded_size(inner, self.config.stride)
         side = exemplar_size((exemplar.shape[-2], exemplar.shape[-1]), inner, self.config)
-        exemplar = resize_images(exemplar, side)
-        if exemplar_condition is not None:
-            exemplar_condition = resize_condition(exemplar_condition.to(device), side)
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed)
+        condition = layout.to(device).resize(inner).pad(padded).condition()
+        exemplar = resize_images(exemplar.to(device), side)
+        exemplar_condition = None if maps is None else maps.to(device).resize(side).condition()
+        with _seeded(seed, device):
             output = self.network(condition, exemplar, exemplar_condition)
 
         def back(images: Tensor, mode: str) -> Tensor:
-            whole = images
-            if images.shape[-2:] != padded:
-                whole = F.interpolate(images, size=padded, mode="nearest")
-            cropped = whole[..., : inner[0], : inner[1]]
-            return resize_images(cropped, size, mode)
+            whole = resize_images(images.float(), padded, "nearest")
+            return resize_images(whole[..., : inner[0], : inner[1]], size, mode).contiguous()
 
         return Translation(
             image=back(output.image, "bilinear"),
@@ -213,111 +210,18 @@ class Translator:
         )
 
 
-def working_size(size: tuple[int, int], config: ModelConfig) -> tuple[int, int]:
-    """Returns the size that a condition is translated at, before padding to the stride.
-
-    The condition's own, unless its area is over MAX_AREA_FACTOR times the trained one (then
-    smaller) or its shorter side under two strides (then larger).
-    """
-    limit = MAX_AREA_FACTOR * config.image_size[0] * config.image_size[1]
-    scale = min(1.0, math.sqrt(limit / (size[0] * size[1])))
-    scale = max(scale, 2 * config.stride / min(size))
-    return max(round(size[0] * scale), 1), max(round(size[1] * scale), 1)
-
-
-def exemplar_size(
-    size: tuple[int, int], target: tuple[int, int], config: ModelConfig
-) -> tuple[int, int]:
-    """Returns the size that an exemplar is matched at: about the condition's area, its own shape,
-    both sides multiples of the model's stride."""
-    scale = math.sqrt(target[0] * target[1] / (size[0] * size[1]))
-    height, width = (max(round(side * scale / config.stride), 2) * config.stride for side in size)
-    return height, width
-
-
-def resize_images(
-    images: Float[Tensor, "B C H W"], size: tuple[int, int], mode: str = "bilinear"
-) -> Float[Tensor, "B C h w"]:
-    """Returns images at another size; antialiased when bilinear, untouched if it is theirs."""
-    if images.shape[-2:] == size:
-        return images
-    if mode == "nearest":
-        return F.interpolate(images, size=size, mode="nearest")
-    return F.interpolate(images, size=size, mode="bilinear", antialias=True).clamp(-1, 1)
-
-
-def resize_condition(condition: Condition, size: tuple[int, int]) -> Condition:
-    """Returns a condition at another size, by nearest neighbours."""
-    if condition.size == size:
-        return condition
-    return Condition(
-        F.interpolate(condition.channels, size=size, mode="nearest"),
-        resize_regions(condition.regions, size),
-    )
-
-
-def pad_condition(condition: Condition, size: tuple[int, ...]) -> Condition:
-    """Returns a condition padded at the bottom and right by repeating its last row and column."""
-    height, width = condition.size
-    rows = torch.arange(size[0], device=condition.regions.device).clamp(max=height - 1)
-    columns = torch.arange(size[1], device=condition.regions.device).clamp(max=width - 1)
-    return Condition(
-        condition.channels[:, :, rows[:, None], columns],
-        condition.regions[:, rows[:, None], columns],
-    )
-
-
-def edit_share(before: Condition, after: Condition) -> Float[Tensor, "B 1 H W"]:
-    """Returns how much of each pixel is generated: 1 in the edit, falling to 0 around it.
-
-    With r = 1/32 of the shorter side: 1 up to r from the edit, 0 beyond 3 r.
-    """
-    changed: Bool[Tensor, "B H W"] = (before.channels != after.channels).any(dim=1)
-    reach = max(min(before.size) // 32, 1)
-    kernel = 2 * reach + 1
-    grown = F.max_pool2d(changed[:, None].float(), 2 * kernel - 1, stride=1, padding=kernel - 1)
-    soft = F.avg_pool2d(grown, kernel, stride=1, padding=reach, count_include_pad=False)
-    return soft
-
-
-def _same_size(images: Tensor, condition: Condition, name: str, condition_name: str) -> None:
-    size = (images.shape[-2], images.shape[-1])
-    if size != condition.size:
-        raise ValueError(
-            f"{name} is {size[0]}x{size[1]} and {condition_name} is "
-            f"{condition.size[0]}x{condition.size[1]} (height x width); they must be of one size"
-        )
-    if images.shape[0] != condition.channels.shape[0]:
-        raise ValueError(
-            f"{images.shape[0]} of {name}, but {condition.channels.shape[0]} of {condition_name}; "
-            "give one each"
-        )
-
-
-def _match_batch(
-    condition: Condition, images: Tensor, maps: Condition | None
-) -> tuple[Tensor, Condition | None]:
-    """Repeats a single exemplar for every condition."""
-    count = condition.channels.shape[0]
-    if images.shape[0] == 1 and count > 1:
-        images = images.expand(count, -1, -1, -1)
-        if maps is not None:
-            maps = Condition(
-                maps.channels.expand(count, -1, -1, -1), maps.regions.expand(count, -1, -1)
-            )
-    if images.shape[0] != count:
-        raise ValueError(
-            f"{count} conditions but {images.shape[0]} exemplars; give one each, or one exemplar"
-        )
-    return images, maps
-
-
-def embedded_models() -> tuple[str, ...]:
-    """Returns the names of the models that come with the package."""
-    root = resources.files("rabit") / "models"
-    if not root.is_dir():
-        return ()
-    return tuple(sorted(entry.name for entry in root.iterdir() if (entry / WEIGHTS).is_file()))
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the generators that a device draws from, and gives the caller's states back."""
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+        raise ValueError(f"seed is {seed!r}, expected a whole number from 0 to 2^63 - 1")
+    cuda = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
+        torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds every GPU
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(seed)
+        yield
 
 
 def load(name_or_path: str | Path) -> Translator:
@@ -333,30 +237,19 @@ def load(name_or_path: str | Path) -> Translator:
     Raises:
         ValueError: there is no such model, or its files are damaged.
     """
-    path = Path(name_or_path)
-    if not path.exists():
-        name = str(name_or_path)
-        if name in embedded_models():
-            with resources.as_file(resources.files("rabit") / "models" / name) as folder:
-                stored = load_model(folder)
-            return Translator(stored.network, stored.config)
-        if not HUB_ID.fullmatch(name):
-            raise ValueError(
-                f"no model {name!r}: not an embedded one ({', '.join(embedded_models())}), not a "
-                "file or folder that exists, and not a hub id (owner/name)"
-            )
-        path = _download(name)
-    stored = load_model(path)
+    stored = load_model(find_model(name_or_path))
     return Translator(stored.network, stored.config)
 
 
-def _download(name: str) -> Path:
-    """Fetches a model's files from the Hugging Face hub, or finds them in its cache."""
-    try:
-        return Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+def _require_equal(images: Tensor, layout: Layout, name: str, layout_name: str) -> None:
+    """Checks that photographs and their conditions are equal in size and number."""
+    height, width = images.shape[-2:]
+    if (height, width) != layout.size:
         raise ValueError(
-            f"{name}: not a local file or folder, and it could not be fetched from the Hugging "
-            f"Face hub ({type(error).__name__}: {error}); check the name and the connection, or "
-            "give a folder"
-        ) from error
+            f"{name} is {height}x{width} and {layout_name} is {layout.size[0]}x{layout.size[1]} "
+            "(height x width); they must be of one size"
+        )
+    if len(images) != len(layout):
+        raise ValueError(
+            f"{name} has {len(images)} items but {layout_name} {len(layout)}; give one each"
+        )

@@ -9,15 +9,27 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from rabit.config import ConditionConfig
-from rabit.data.images import read_image, read_labels, to_tensor
+from rabit.data.decoding import check_pixels
+from rabit.data.images import (
+    check_ids,
+    image_from_pillow,
+    labels_from_pillow,
+    read_image,
+    read_labels,
+    to_tensor,
+)
 from rabit.functional.condition import Condition
+from rabit.sizing import Layout
 
 ImageInput: TypeAlias = "str | Path | Image.Image | np.ndarray | Tensor"
 ConditionInput: TypeAlias = "str | Path | Image.Image | np.ndarray | Tensor | Condition"
+
+# Floats that came out of a network or a resize may lie this far beyond their range.
+_SLACK = 1e-3
 
 
 def image_batch(given: ImageInput | Sequence[ImageInput], name: str) -> Float[Tensor, "B 3 H W"]:
@@ -29,104 +41,137 @@ def image_batch(given: ImageInput | Sequence[ImageInput], name: str) -> Float[Te
         name: the argument's name, for errors.
 
     Returns:
-        (B, 3, H, W) float32 in [-1, 1].
+        (B, 3, H, W) float32 in [-1, 1], sharing no memory with what was given.
 
     Raises:
-        ValueError: the shape, type or range is none of the above; the argument is named.
+        FileNotFoundError: there is no such file.
+        ValueError: the shape, type or range is none of the above; file or argument is named.
     """
     if isinstance(given, (list, tuple)):
-        return _stack([image_batch(item, f"{name}[{i}]") for i, item in enumerate(given)], name)
+        return _join([image_batch(item, f"{name}[{i}]") for i, item in enumerate(given)], name)
     if isinstance(given, (str, Path)):
         return to_tensor(read_image(given))[None]
     if isinstance(given, Image.Image):
-        pixels = np.array(ImageOps.exif_transpose(given).convert("RGB"))
-        return to_tensor(pixels)[None]
+        return to_tensor(image_from_pillow(given, name))[None]
     if isinstance(given, np.ndarray):
         if given.dtype != np.uint8 or given.ndim not in (3, 4) or given.shape[-1] != 3:
             raise ValueError(
-                f"{name} is an array {given.shape} of {given.dtype}, expected uint8 (H, W, 3) or "
+                f"{name} is {_describe(given)}, expected an array of uint8 (H, W, 3) or "
                 "(B, H, W, 3); give floats as a tensor (3, H, W) in [-1, 1]"
             )
-        return image_batch(torch.from_numpy(np.moveaxis(given, -1, -3).copy()), name)
+        check_pixels((given.shape[-3], given.shape[-2]), name, "photograph")
+        given = torch.from_numpy(np.moveaxis(given, -1, -3).copy())
     if not isinstance(given, Tensor):
-        raise ValueError(f"{name} is a {type(given).__name__}, expected an image; see its types")
+        raise ValueError(
+            f"{name} is {_describe(given)}, expected a path, a PIL image, an array, a tensor or a "
+            "list of these"
+        )
     return _image_tensor(given, name)
 
 
 def _image_tensor(given: Tensor, name: str) -> Tensor:
     """Checks a tensor of images and brings it to (B, 3, H, W) in [-1, 1]."""
     if given.ndim not in (3, 4) or given.shape[-3] != 3:
-        raise ValueError(
-            f"{name} is a tensor {tuple(given.shape)}, expected (3, H, W) or (B, 3, H, W)"
-        )
-    images = given if given.ndim == 4 else given[None]
+        raise ValueError(f"{name} is {_describe(given)}, expected (3, H, W) or (B, 3, H, W)")
+    check_pixels((given.shape[-2], given.shape[-1]), name, "photograph")
+    images = given.detach() if given.ndim == 4 else given.detach()[None]
+    _require_items(images, name)
     if images.dtype == torch.uint8:
         return images.float() / 127.5 - 1
     if not images.is_floating_point():
-        raise ValueError(f"{name} is {images.dtype}, expected uint8 or a float in [-1, 1]")
-    low, high = float(images.min()), float(images.max())
-    if not (low >= -1.001 and high <= 1.001):
-        raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}, expected [-1, 1] (or uint8)"
-        )
-    return images.float()
+        raise ValueError(f"{name} is {_describe(given)}, expected uint8 or floats in [-1, 1]")
+    _check_range(images, -1, name, "floats in [-1, 1], or uint8")
+    return images.to(torch.float32, copy=True).clamp_(-1, 1)
 
 
 def condition_batch(
     given: ConditionInput | Sequence[ConditionInput], config: ConditionConfig, name: str
 ) -> Condition:
+    """Reads conditions as `layout_batch` does, as channels and regions at their own size."""
+    return layout_batch(given, config, name).condition()
+
+
+def layout_batch(
+    given: ConditionInput | Sequence[ConditionInput], config: ConditionConfig, name: str
+) -> Layout:
     """Reads one condition or a batch of conditions of the kind that a model was trained on.
 
     Args:
         given: for semantic maps a path to a map of ids, a PIL image of mode L, P, I or 1, or an
-            integer array or tensor (H, W) or (B, H, W); for edges and poses a float tensor of
-            channels (C, H, W) or (B, C, H, W); a `Condition`; or a list of any of these.
+            integer or boolean array or tensor (H, W) or (B, H, W); for edges and poses a float
+            array or tensor of channels in [0, 1], (C, H, W) or (B, C, H, W); a `Condition`; or a
+            list of any of these.
         config: the model's kind of condition and its classes.
         name: the argument's name, for errors.
 
     Returns:
-        The condition as channels and regions.
+        The conditions.
 
     Raises:
-        ValueError: it is of another kind, an id is beyond the classes, or channels do not fit.
+        FileNotFoundError: there is no such file.
+        ValueError: it is of another kind, an id is beyond the classes, or channels do not fit;
+            file or argument is named.
     """
     if isinstance(given, (list, tuple)):
-        items = [condition_batch(v, config, f"{name}[{i}]") for i, v in enumerate(given)]
-        return Condition(
-            _stack([item.channels for item in items], name),
-            torch.cat([item.regions for item in items]),
+        items = [layout_batch(item, config, f"{name}[{i}]") for i, item in enumerate(given)]
+        regions = _join([item.regions for item in items], name)
+        if all(item.channels is None for item in items):
+            return Layout(regions, None, config.channels)
+        return Layout(
+            regions, torch.cat([item.condition().channels for item in items]), config.channels
         )
     if isinstance(given, Condition):
-        if given.channels.shape[1] != config.channels:
-            raise ValueError(
-                f"{name} has {given.channels.shape[1]} channels, the model's {config.kind} "
-                f"condition has {config.channels}"
-            )
-        return given
+        return _checked_condition(given, config, name)
     if config.kind != "semantic":
         return _channels(given, config, name)
-    labels = _label_tensor(given, config, name)
-    try:
-        return Condition.from_labels(labels, config.channels)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+    return Layout(_label_tensor(given, config, name), None, config.channels)
 
 
-def _channels(given: Any, config: ConditionConfig, name: str) -> Condition:
-    """Checks edge or pose channels; they have one region, the image."""
-    if not isinstance(given, Tensor) or not given.is_floating_point():
-        raise ValueError(
-            f"{name} is {_describe(given)}, but the model translates {config.kind} conditions: "
-            f"expected a float tensor of {config.channels} channels"
-        )
-    channels = given if given.ndim == 4 else given[None]
+def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> Layout:
+    """Checks a condition that the caller has built."""
+    channels, regions = given.channels.detach(), given.regions.detach()
     if channels.ndim != 4 or channels.shape[1] != config.channels:
         raise ValueError(
-            f"{name} is a tensor {tuple(given.shape)}, expected ({config.channels}, H, W) or "
-            f"(B, {config.channels}, H, W)"
+            f"{name} has channels {tuple(channels.shape)}, the model's {config.kind} condition "
+            f"has (B, {config.channels}, H, W)"
         )
+    if regions.shape != (len(channels), *channels.shape[2:]) or regions.is_floating_point():
+        raise ValueError(
+            f"{name} has regions {tuple(regions.shape)} of {regions.dtype} beside channels "
+            f"{tuple(channels.shape)}, expected integers (B, H, W) of the same size"
+        )
+    check_pixels(given.size, name, "condition")
+    _require_items(channels, name)
+    _check_range(channels, 0, name, "channels in [0, 1]")
+    if config.kind == "semantic" and not bool(
+        ((channels == 1).sum(dim=1) == 1).all() and ((channels == 0) | (channels == 1)).all()
+    ):
+        raise ValueError(
+            f"{name} has channels that are not one-hot, but the model translates semantic maps; "
+            "build it with Condition.from_labels"
+        )
+    return Layout(regions.long(), channels.float(), config.channels)
+
+
+def _channels(given: Any, config: ConditionConfig, name: str) -> Layout:
+    """Checks edge or pose channels; they have one region, the image."""
+    expected = f"({config.channels}, H, W) or (B, {config.channels}, H, W)"
+    channels = given
+    if isinstance(given, np.ndarray) and given.dtype.kind == "f":
+        channels = torch.from_numpy(given.astype(np.float32))
+    if not isinstance(channels, Tensor) or not channels.is_floating_point():
+        raise ValueError(
+            f"{name} is {_describe(given)}, but the model translates {config.kind} conditions: "
+            f"expected floats {expected} in [0, 1]"
+        )
+    channels = (channels if channels.ndim == 4 else channels[None]).detach()
+    if channels.ndim != 4 or channels.shape[1] != config.channels:
+        raise ValueError(f"{name} is {_describe(given)}, expected {expected}")
+    check_pixels((channels.shape[2], channels.shape[3]), name, "condition")
+    _require_items(channels, name)
+    _check_range(channels, 0, name, "channels in [0, 1]")
     regions = torch.zeros_like(channels[:, 0], dtype=torch.long)
-    return Condition(channels.float(), regions)
+    return Layout(regions, channels.float().clamp(0, 1), config.channels)
 
 
 def _label_tensor(given: Any, config: ConditionConfig, name: str) -> Tensor:
@@ -134,39 +179,58 @@ def _label_tensor(given: Any, config: ConditionConfig, name: str) -> Tensor:
     if isinstance(given, (str, Path)):
         return torch.from_numpy(read_labels(given, config.channels))[None]
     if isinstance(given, Image.Image):
-        if given.mode not in ("L", "P", "I", "I;16", "1"):
-            raise ValueError(
-                f"{name} is a PIL image of mode {given.mode}, expected a map of class ids (mode "
-                "L, P, I or 1); colours are not ids"
-            )
-        given = np.array(given)
-    if isinstance(given, np.ndarray):
-        given = torch.from_numpy(
-            given.astype(np.int64 if given.dtype.kind in "ui" else given.dtype)
-        )
-    if not isinstance(given, Tensor) or given.is_floating_point() or given.is_complex():
+        return torch.from_numpy(labels_from_pillow(given, config.channels, name))[None]
+    ids = given
+    if isinstance(given, Tensor) and not given.is_floating_point() and not given.is_complex():
+        ids = given.detach().cpu().numpy()
+    if not isinstance(ids, np.ndarray) or ids.dtype.kind not in "uib":
         raise ValueError(
             f"{name} is {_describe(given)}, but the model translates semantic maps: expected "
             f"integer class ids (H, W) or (B, H, W), 0 to {config.channels - 1}"
         )
-    if given.ndim not in (2, 3):
+    if ids.ndim not in (2, 3):
+        raise ValueError(f"{name} is {_describe(given)}, expected a map (H, W) or maps (B, H, W)")
+    if ids.ndim == 3 and ids.shape[2] in (3, 4):
         raise ValueError(
-            f"{name} is a tensor {tuple(given.shape)}, expected a map (H, W) or maps (B, H, W)"
+            f"{name} is {_describe(given)}, which looks like a picture (H, W, {ids.shape[2]}); "
+            "expected class ids (H, W) or (B, H, W), colours are no ids (give maps as narrow as "
+            "this in a list)"
         )
-    return (given if given.ndim == 3 else given[None]).long()
+    check_pixels((ids.shape[-2], ids.shape[-1]), name, "label map")
+    _require_items(ids, name)
+    check_ids(ids, config.channels, name)
+    labels = torch.from_numpy(ids.astype(np.int64))
+    labels = labels.to(given.device) if isinstance(given, Tensor) else labels
+    return labels if labels.ndim == 3 else labels[None]
+
+
+def _check_range(values: Tensor, low: float, name: str, expected: str) -> None:
+    """Refuses floats outside [low, 1] and those that are no number."""
+    if not bool(values.isfinite().all()):
+        raise ValueError(f"{name} has values that are NaN or infinite, expected {expected}")
+    least, most = float(values.min()), float(values.max())
+    if least < low - _SLACK or most > 1 + _SLACK:
+        raise ValueError(f"{name} has values from {least:.3g} to {most:.3g}, expected {expected}")
+
+
+def _require_items(batch: Any, name: str) -> None:
+    if not len(batch):
+        raise ValueError(f"{name} is empty, expected at least one item")
 
 
 def _describe(given: Any) -> str:
     if isinstance(given, Tensor):
-        return f"a {given.dtype} tensor {tuple(given.shape)}"
+        return f"a tensor {tuple(given.shape)} of {given.dtype}"
+    if isinstance(given, np.ndarray):
+        return f"an array {given.shape} of {given.dtype}"
     return f"a {type(given).__name__}"
 
 
-def _stack(batches: list[Tensor], name: str) -> Tensor:
+def _join(batches: list[Tensor], name: str) -> Tensor:
     """Concatenates batches, naming the sizes if they differ."""
-    if not batches:
-        raise ValueError(f"{name} is empty, expected at least one item")
-    sizes = {tuple(batch.shape[1:]) for batch in batches}
+    _require_items(batches, name)
+    sizes = sorted({(batch.shape[-2], batch.shape[-1]) for batch in batches})
     if len(sizes) > 1:
-        raise ValueError(f"{name} mixes sizes {sorted(sizes)}, expected one size a batch")
+        listed = ", ".join(f"{height}x{width}" for height, width in sizes)
+        raise ValueError(f"{name} mixes sizes {listed} (height x width), expected one size a batch")
     return torch.cat(batches)

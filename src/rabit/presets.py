@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from rabit.config import (
     AlignmentConfig,
@@ -129,3 +130,27 @@ def preset(name: str, classes: tuple[str, ...]) -> ExperimentConfig:
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
     return PRESETS[name](classes)
+
+
+def with_backbone(losses: LossConfig, backbone: str) -> LossConfig:
+    """Returns the losses on another perceptual backbone.
+
+    Args:
+        losses: the losses.
+        backbone: vgg19, vgg19-distilled (which ends at relu5_1, so that it stands in for relu5_2),
+            random, or none, which turns the losses that need one off.
+
+    Raises:
+        ValueError: there is no such backbone.
+    """
+    kind: Any = backbone
+    if backbone == "none":
+        return replace(losses, backbone=kind, perc=0.0, cxt=0.0, pse=0.0)
+    changes: dict[str, Any] = {"backbone": kind}
+    if backbone == "vgg19-distilled":
+        for name in ("perc_layers", "cxt_layers", "pse_layers"):
+            pairs = getattr(losses, name)
+            changes[name] = tuple(
+                ("relu5_1" if layer == "relu5_2" else layer, weight) for layer, weight in pairs
+            )
+    return replace(losses, **changes)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from rabit.data import images
+from rabit.data import decoding
 from rabit.data.images import (
     read_classes,
     read_image,
@@ -152,9 +152,9 @@ def test_as_many_pixels_as_allowed_are_read(
 ) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(COLOURS).save(path)
-    monkeypatch.setattr(images, "MAX_PIXELS", 24)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 24)
     assert read_image(path).shape == (4, 6, 3)
-    monkeypatch.setattr(images, "MAX_PIXELS", 23)
+    monkeypatch.setattr(decoding, "MAX_PIXELS", 23)
     with pytest.raises(ValueError, match="6×4 is more than 23 pixels"):
         read_image(path)
 

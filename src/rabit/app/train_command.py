@@ -17,10 +17,10 @@ from rabit.app.corpora import TrainingData, corpus_classes, training_data
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
 from rabit.app.options import override, parse_size, pick_device
-from rabit.config import ExperimentConfig, LossConfig, to_dict
+from rabit.config import ExperimentConfig, to_dict
 from rabit.layers.perceptual import load_backbone
 from rabit.model.storage import write_atomically
-from rabit.presets import preset
+from rabit.presets import preset, with_backbone
 from rabit.training.checkpoint import TrainState, list_checkpoints, load_checkpoint, new_state
 from rabit.training.loop import Finished, train, with_steps
 
@@ -106,6 +106,8 @@ def run_training(options: TrainOptions) -> Finished:
     backbone = None
     if config.losses.perc or config.losses.cxt or config.losses.pse:
         backbone = load_backbone(config.losses.backbone, weights)
+    if backbone is not None:
+        backbone.check(config.losses.layers())
     data = training_data(options.data, config.model.image_size, config.train.seed, holdout)
 
     if options.overwrite:
@@ -133,16 +135,8 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
         model = replace(model, image_size=parse_size(options.size))
     config = replace(config, model=model, train=replace(train, **given))
     if options.backbone is not None:
-        config = replace(config, losses=_with_backbone(config.losses, options.backbone))
+        config = replace(config, losses=with_backbone(config.losses, options.backbone))
     return override(config, options.assignments)
-
-
-def _with_backbone(losses: LossConfig, backbone: str) -> LossConfig:
-    """Chooses the losses' backbone; without one the losses that need it are off."""
-    choice: Any = backbone
-    if backbone == "none":
-        return replace(losses, backbone=choice, perc=0.0, cxt=0.0, pse=0.0)
-    return replace(losses, backbone=choice)
 
 
 def check_folder(out: Path, resume: bool, overwrite: bool) -> None:

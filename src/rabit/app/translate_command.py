@@ -10,8 +10,9 @@ from rabit.app.errors import note
 from rabit.app.options import pick_device
 from rabit.data.images import save_png, to_image
 from rabit.data.pictures import Pixels, condition_pixels, confidence_pixels, grid
-from rabit.inference import Translation, Translator, load, resize_images
+from rabit.inference import Translation, Translator, load
 from rabit.inputs import condition_batch, image_batch
+from rabit.sizing import resize_images
 
 TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result")
 

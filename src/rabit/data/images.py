@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import re
 import secrets
-import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +17,9 @@ from jaxtyping import Float, Int64, Integer, UInt8
 from PIL import Image
 from torch import Tensor
 
-from rabit.data.text import read_text, require_file
+from rabit.data.decoding import Decoded, decode_file, decode_image, id_pixels, rgb_pixels
+from rabit.data.text import read_text
 from rabit.data.transforms import resize_image
-
-MAX_PIXELS = 64_000_000
-"""The largest image that is read; a larger one is refused from its header, before decoding."""
 
 MAX_CLASSES = 65_536
 """The most classes that a 16-bit label map can tell apart."""
@@ -33,21 +29,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 LABEL_SUFFIXES = frozenset({".bmp", ".pgm", ".png", ".tif", ".tiff"})
 
-_FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _LABEL_FORMATS = ("BMP", "PNG", "PPM", "TIFF")
-_SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
 _NUMBERED = re.compile(r"([0-9]+)\s*[\s:,]\s*(\S.*)")
-_PACKED_GREY = {"L;2": 85, "L;4": 17}
 
 
 def read_image(path: str | Path, size: tuple[int, int] | None = None) -> UInt8[np.ndarray, "H W 3"]:
@@ -68,12 +51,24 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> UInt8[n
         ValueError: the file is no image, is damaged, too large, or of a kind not supported.
     """
     path = Path(path)
-    image = _decode(path, "photograph").image
-    turn = _UPRIGHT.get(_orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
-    pixels = _to_rgb(image, path)
+    pixels = rgb_pixels(decode_file(path, "photograph"), str(path))
     return pixels if size is None else resize_image(pixels, size)
+
+
+def image_from_pillow(image: Image.Image, name: str) -> UInt8[np.ndarray, "H W 3"]:
+    """Turns a Pillow image into RGB as `read_image` does with a file.
+
+    Args:
+        image: of any mode that a photograph may have; it is decoded if it was not yet.
+        name: what to call it in errors.
+
+    Returns:
+        (H, W, 3) uint8, a new array.
+
+    Raises:
+        ValueError: it cannot be decoded, is empty, too large, or of a mode not supported.
+    """
+    return rgb_pixels(decode_image(image, name, "photograph"), name)
 
 
 def read_labels(path: str | Path, classes: int) -> Int64[np.ndarray, "H W"]:
@@ -94,20 +89,54 @@ def read_labels(path: str | Path, classes: int) -> Int64[np.ndarray, "H W"]:
         ValueError: the file is no label map, or holds ids that are no class.
     """
     path = Path(path)
-    decoded = _decode(path, "label map")
-    if decoded.format not in _LABEL_FORMATS:
-        raise ValueError(
-            f"{path}: a label map saved as {decoded.format}, which may change ids; save it as PNG "
-            "with one 8-bit channel (mode L or P)"
-        )
-    ids = _ids(decoded, path)
+    return _class_ids(decode_file(path, "label map"), classes, str(path))
+
+
+def labels_from_pillow(image: Image.Image, classes: int, name: str) -> Int64[np.ndarray, "H W"]:
+    """Turns a Pillow image into class ids as `read_labels` does with a file.
+
+    Args:
+        image: of a mode that a label map may have; it is decoded if it was not yet.
+        classes: number of classes; ids run from 0 to classes - 1.
+        name: what to call it in errors.
+
+    Returns:
+        (H, W) int64 class ids.
+
+    Raises:
+        ValueError: it is no label map, or holds ids that are no class.
+    """
+    return _class_ids(decode_image(image, name, "label map"), classes, name)
+
+
+def check_ids(ids: np.ndarray, classes: int, name: str) -> None:
+    """Checks that all ids of a map are classes.
+
+    Args:
+        ids: integers of any type and shape, at least one.
+        classes: number of classes; ids run from 0 to classes - 1.
+        name: what to call the map in errors.
+
+    Raises:
+        ValueError: ids are beyond; the first are listed.
+    """
     if int(ids.max()) >= classes or int(ids.min()) < 0:
         unknown = np.unique(ids[(ids >= classes) | (ids < 0)])
         listed = ", ".join(str(i) for i in unknown[:8]) + (", …" if len(unknown) > 8 else "")
         raise ValueError(
-            f"{path}: ids {listed} in a label map of {classes} classes (0 to {classes - 1}); "
+            f"{name}: ids {listed} in a label map of {classes} classes (0 to {classes - 1}); "
             "correct the map, or list the missing classes"
         )
+
+
+def _class_ids(decoded: Decoded, classes: int, name: str) -> Int64[np.ndarray, "H W"]:
+    if decoded.format not in ("", *_LABEL_FORMATS):
+        raise ValueError(
+            f"{name}: a label map saved as {decoded.format}, which may change ids; save it as PNG "
+            "with one 8-bit channel (mode L or P)"
+        )
+    ids = id_pixels(decoded, name)
+    check_ids(ids, classes, name)
     return ids.astype(np.int64)
 
 
@@ -226,103 +255,4 @@ def _to_pillow(array: np.ndarray, path: Path) -> Image.Image:
     raise ValueError(
         f"{path}: cannot write {array.dtype} {array.shape} as PNG; expected uint8 (H, W, 3) or "
         "integer (H, W)"
-    )
-
-
-@dataclass(frozen=True)
-class _Decoded:
-    """A decoded picture, and how its file packed the pixels."""
-
-    image: Image.Image
-    format: str
-    packing: str
-
-
-def _decode(path: Path, kind: str) -> _Decoded:
-    """Opens and decodes a file, its size checked first; `kind` says what it should hold."""
-    require_file(path, kind)
-    with warnings.catch_warnings(), path.open("rb") as stream:
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            image = Image.open(stream, formats=_FORMATS)
-            width, height = image.size
-            packing = _packing(image)
-            if width * height <= MAX_PIXELS:
-                image.load()
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-            raise ValueError(
-                f"{path}: a {kind} of more than {MAX_PIXELS} pixels; make it smaller"
-            ) from error
-        except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to
-            raise ValueError(
-                f"{path}: cannot be read as an image ({error}); expected a complete {kind} as one "
-                f"of {', '.join(_FORMATS)}"
-            ) from error
-    if width * height > MAX_PIXELS:
-        raise ValueError(
-            f"{path}: {width}×{height} is more than {MAX_PIXELS} pixels; make the {kind} smaller"
-        )
-    return _Decoded(image, image.format or "", packing)
-
-
-def _packing(image: Image.Image) -> str:
-    """Pillow's name of the file's pixel layout, such as L;4 for grey of 4 bits."""
-    tiles = getattr(image, "tile", None)
-    if not tiles:
-        return image.mode
-    layout = tiles[0][3]
-    return str(layout[0] if isinstance(layout, tuple) else layout)
-
-
-def _orientation(image: Image.Image) -> int:
-    """The camera's orientation, 1 (upright) where there is none or it cannot be read."""
-    try:
-        return int(image.getexif().get(_ORIENTATION, 1))
-    except Exception:  # a damaged EXIF block is no reason to refuse intact pixels
-        return 1
-
-
-def _to_rgb(image: Image.Image, path: Path) -> UInt8[np.ndarray, "H W 3"]:
-    if image.mode in _SIXTEEN_BIT:
-        grey = np.asarray(image).astype(np.int64)
-        if int(grey.min()) < 0 or int(grey.max()) > 65_535:
-            raise ValueError(
-                f"{path}: grey values {grey.min()} to {grey.max()}, expected 16 bits; save the "
-                "photograph with 8 bits a channel"
-            )
-        return np.repeat(((grey * 255 + 32_767) // 65_535).astype(np.uint8)[..., None], 3, axis=2)
-    try:
-        if "transparency" in image.info or image.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
-            coloured = image.convert("RGBA")
-            white = Image.new("RGBA", coloured.size, (255, 255, 255, 255))
-            image = Image.alpha_composite(white, coloured)
-        elif image.mode == "F":
-            raise ValueError("floating-point pixels, whose range is not known")
-        return np.array(image.convert("RGB"))
-    except (ValueError, OSError) as error:
-        raise ValueError(
-            f"{path}: pixels of mode {image.mode} cannot be shown as RGB ({error}); save the "
-            "photograph as 8-bit RGB"
-        ) from error
-
-
-def _ids(decoded: _Decoded, path: Path) -> Integer[np.ndarray, "H W"]:
-    image = decoded.image
-    values = np.asarray(image)
-    if image.mode == "1":
-        return values.astype(np.uint8)
-    if image.mode in ("L", "P"):
-        return values // _PACKED_GREY.get(decoded.packing, 1)
-    if image.mode in _SIXTEEN_BIT:
-        return values
-    if image.mode in ("RGB", "RGBA", "LA", "PA"):
-        bands = 3 if image.mode.startswith("RGB") else 1
-        grey = bool((values[..., :bands] == values[..., :1]).all())
-        opaque = image.mode == "RGB" or bool((values[..., -1] == 255).all())
-        if grey and opaque:
-            return values[..., 0]
-    raise ValueError(
-        f"{path}: a picture of mode {image.mode} with colours or transparency, expected a label "
-        "map with one class id a pixel; save it as 8-bit grey or palette PNG (mode L or P)"
     )

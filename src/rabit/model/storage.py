@@ -97,12 +97,13 @@ def save_model(
         for name, tensor in network.state_dict().items()
     }
     text = json.dumps(to_dict(config), indent=2) + "\n"
-    write_atomically(folder / WEIGHTS, lambda path: save_file(tensors, path))
-    write_atomically(folder / CONFIG, lambda path: _write_text(path, text))
 
+    def write_both(path: Path) -> None:
+        # The weights take their place only once the configuration is on the disk as well.
+        path.write_text(text, encoding="utf-8")
+        write_atomically(folder / WEIGHTS, lambda weights: save_file(tensors, weights))
 
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_atomically(folder / CONFIG, write_both)
 
 
 def load_model(path: Path) -> StoredModel:
@@ -115,6 +116,10 @@ def load_model(path: Path) -> StoredModel:
         ValueError: a file is missing, damaged, or does not fit the configuration.
     """
     folder, weights = (path.parent, path) if path.is_file() else (path, path / WEIGHTS)
+    if weights.suffix != ".safetensors":
+        raise ValueError(
+            f"{weights}: not a .safetensors file; a model is a folder with {CONFIG} and {WEIGHTS}"
+        )
     config = read_config(folder / CONFIG)
     tensors = read_tensors(weights, "file of a model's weights")
     network = build_network(config)
@@ -132,7 +137,7 @@ def read_config(path: Path) -> ModelConfig:
         raise ValueError(f"{path}: no such file; a model is a folder with {CONFIG} and {WEIGHTS}")
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise ValueError(f"{path}: not a JSON file ({error})") from error
     return from_dict(ModelConfig, data, str(path))
 
