@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +30,18 @@ def saved(image: Image.Image, path: Path) -> Path:
     return path
 
 
+def opened(path: Path) -> Image.Image:
+    """A Pillow image that is not decoded yet; its file needs no closing."""
+    return Image.open(io.BytesIO(path.read_bytes()))
+
+
 # Photographs
 
 
 def test_every_way_to_give_a_photograph_gives_the_same(tmp_path: Path) -> None:
     expected = TENSOR.float()[None] / 127.5 - 1
     path = saved(Image.fromarray(PIXELS), tmp_path / "a.png")
-    ways: list[Any] = [path, str(path), Image.open(path), Image.fromarray(PIXELS), PIXELS]
+    ways: list[Any] = [path, str(path), opened(path), Image.fromarray(PIXELS), PIXELS]
     ways += [PIXELS[None], TENSOR, TENSOR[None], expected, expected[0], expected.double()]
     for way in [*ways, *([way] for way in ways), tuple(ways[:1])]:
         batch = image_batch(way, "exemplar")
@@ -65,7 +71,7 @@ def test_pillow_images_are_read_as_their_files_are(tmp_path: Path, mode: str) ->
         image = Image.fromarray(PIXELS).convert(mode)
     assert image.mode == mode
     path = saved(image, tmp_path / ("a.tif" if mode == "CMYK" else "a.png"))
-    for given in (image, Image.open(path)):
+    for given in (image, opened(path)):
         np.testing.assert_array_equal(to_image(image_batch(given, "x")[0]), read_image(path))
 
 
@@ -74,7 +80,7 @@ def test_a_pillow_image_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6
     path = tmp_path / "a.png"
     Image.fromarray(PIXELS).save(path, exif=exif)
-    batch = image_batch(Image.open(path), "x")
+    batch = image_batch(opened(path), "x")
     np.testing.assert_array_equal(to_image(batch[0]), np.rot90(PIXELS, -1))
 
 
@@ -91,7 +97,7 @@ def test_a_pillow_image_is_turned_upright(tmp_path: Path) -> None:
         (TENSOR.long(), "int64"),
         (TENSOR.bool(), "bool"),
         (TENSOR.to(torch.complex64), "complex64"),
-        (TENSOR.float(), r"values from 0 to 25\d"),
+        (TENSOR.float(), "values from .* to 25"),
         (TENSOR[:2], r"\(2, 4, 6\)"),
         (torch.full((3, 4, 4), float("nan")), "NaN"),
         (torch.full((3, 4, 4), -float("inf")), "infinite"),
@@ -128,14 +134,14 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
             with pytest.raises(ValueError, match=name):
                 read(tmp_path / name, "exemplar")
     with pytest.raises(ValueError, match="exemplar.*cannot be read"):
-        image_batch(Image.open(tmp_path / "cut.png"), "exemplar")
+        image_batch(opened(tmp_path / "cut.png"), "exemplar")
 
 
 def test_a_huge_pillow_image_is_refused_before_decoding(tmp_path: Path) -> None:
     # One bit a pixel: a small file whose pixels would be gigabytes.
     path = saved(Image.new("1", (30_000, 2_200)), tmp_path / "huge.png")
     assert 30_000 * 2_200 > MAX_PIXELS
-    image = Image.open(path)
+    image = opened(path)
     for read in (image_batch, lambda given, name: layout_batch(given, SEMANTIC, name)):
         with pytest.raises(ValueError, match="condition: 30000×2200"):
             read(image, "condition")
@@ -150,8 +156,11 @@ def test_every_way_to_give_a_map_gives_the_same(tmp_path: Path) -> None:
     palette = Image.fromarray(IDS).convert("P")
     path = saved(Image.fromarray(IDS), tmp_path / "a.png")
     condition = Condition.from_labels(torch.from_numpy(IDS)[None], 3)
-    ways: list[Any] = [path, str(path), Image.open(path), palette, condition]
-    ways += [Image.fromarray(np.repeat(IDS[..., None], 3, 2)), Image.fromarray(IDS.astype(np.int32))]
+    ways: list[Any] = [path, str(path), opened(path), palette, condition]
+    ways += [
+        Image.fromarray(np.repeat(IDS[..., None], 3, 2)),
+        Image.fromarray(IDS.astype(np.int32)),
+    ]
     kinds = "u1 u2 u4 u8 i1 i2 i4 i8 >u2 >i8".split()
     arrays = [IDS.astype(kind) for kind in kinds]
     ways += [*arrays, arrays[0][None], arrays[0][::-1][::-1]]
@@ -196,7 +205,6 @@ def test_a_boolean_map_has_the_classes_0_and_1() -> None:
         (np.zeros((0, 4, 6), np.uint8), "empty"),
         ([], "empty"),
         ([IDS, IDS[:2]], "2x6, 4x6"),
-        ("", "."),
         (None, "NoneType"),
         ([[0, 1], [1, 0]], r"condition\[0\]\[0\] is a int"),
         (np.broadcast_to(np.uint8(0), (30_000, 30_000)), "30000×30000"),
@@ -209,9 +217,8 @@ def test_a_boolean_map_has_the_classes_0_and_1() -> None:
     ],
 )
 def test_wrong_maps_are_named(given: Any, words: str) -> None:
-    with pytest.raises(ValueError, match=words) as caught:
+    with pytest.raises(ValueError, match=f"^condition.*{words}"):
         layout_batch(given, SEMANTIC, "condition")
-    assert given == "" or str(caught.value).startswith("condition")
 
 
 def test_ids_beyond_the_classes_name_file_id_and_count(tmp_path: Path) -> None:
@@ -222,7 +229,7 @@ def test_ids_beyond_the_classes_name_file_id_and_count(tmp_path: Path) -> None:
 
 def test_a_map_saved_as_jpeg_is_refused(tmp_path: Path) -> None:
     path = saved(Image.fromarray(IDS), tmp_path / "a.jpg")
-    for given, name in ((path, r"a\.jpg"), (Image.open(path), "condition")):
+    for given, name in ((path, r"a\.jpg"), (opened(path), "condition")):
         with pytest.raises(ValueError, match=f"{name}: a label map saved as JPEG"):
             layout_batch(given, SEMANTIC, "condition")
 
