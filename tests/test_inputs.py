@@ -97,7 +97,7 @@ def test_a_pillow_image_is_turned_upright(tmp_path: Path) -> None:
         (TENSOR.long(), "int64"),
         (TENSOR.bool(), "bool"),
         (TENSOR.to(torch.complex64), "complex64"),
-        (TENSOR.float(), "values from .* to 25"),
+        (TENSOR.float(), "values from .*expected floats"),
         (TENSOR[:2], r"\(2, 4, 6\)"),
         (torch.full((3, 4, 4), float("nan")), "NaN"),
         (torch.full((3, 4, 4), -float("inf")), "infinite"),
@@ -140,7 +140,7 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
 def test_a_huge_pillow_image_is_refused_before_decoding(tmp_path: Path) -> None:
     # One bit a pixel: a small file whose pixels would be gigabytes.
     path = saved(Image.new("1", (30_000, 2_200)), tmp_path / "huge.png")
-    assert 30_000 * 2_200 > MAX_PIXELS
+    assert MAX_PIXELS < 30_000 * 2_200
     image = opened(path)
     for read in (image_batch, lambda given, name: layout_batch(given, SEMANTIC, name)):
         with pytest.raises(ValueError, match="condition: 30000×2200"):
@@ -161,7 +161,7 @@ def test_every_way_to_give_a_map_gives_the_same(tmp_path: Path) -> None:
         Image.fromarray(np.repeat(IDS[..., None], 3, 2)),
         Image.fromarray(IDS.astype(np.int32)),
     ]
-    kinds = "u1 u2 u4 u8 i1 i2 i4 i8 >u2 >i8".split()
+    kinds = ["u1", "u2", "u4", "u8", "i1", "i2", "i4", "i8", ">u2", ">i8"]
     arrays = [IDS.astype(kind) for kind in kinds]
     ways += [*arrays, arrays[0][None], arrays[0][::-1][::-1]]
     kinds_of_tensors = [torch.uint8, torch.int16, torch.int32, torch.int64, torch.uint16]
@@ -206,7 +206,7 @@ def test_a_boolean_map_has_the_classes_0_and_1() -> None:
         ([], "empty"),
         ([IDS, IDS[:2]], "2x6, 4x6"),
         (None, "NoneType"),
-        ([[0, 1], [1, 0]], r"condition\[0\]\[0\] is a int"),
+        ([[0, 1], [1, 0]], r"\[0\]\[0\] is a int"),
         (np.broadcast_to(np.uint8(0), (30_000, 30_000)), "30000×30000"),
         (Condition(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4).long()), r"\(1, 2, 4, 4\)"),
         (Condition(torch.rand(1, 3, 4, 4), torch.zeros(1, 4, 4).long()), "not one-hot"),

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from PIL import Image
@@ -180,10 +181,9 @@ class Translator:
         result = self._run(after, images, before, seed)
         if not keep_unedited:
             return result
-        images = images.to(self.device)
         share = edit_share(before.to(self.device).differs(after.to(self.device)))
-        blended = torch.where(share > 0, torch.lerp(images, result.image, share), images)
-        return replace(result, image=blended)
+        # Where the share is 0 this adds 0: the photograph's pixels stay theirs bit for bit.
+        return replace(result, image=torch.lerp(images.to(self.device), result.image, share))
 
     @torch.no_grad()
     def _run(self, layout: Layout, exemplar: Tensor, maps: Layout | None, seed: int) -> Translation:
@@ -195,7 +195,7 @@ class Translator:
         condition = layout.to(device).resize(inner).pad(padded).condition()
         exemplar = resize_images(exemplar.to(device), side)
         exemplar_condition = None if maps is None else maps.to(device).resize(side).condition()
-        with _seeded(seed, device):
+        with _seeded(seed, device), torch.autocast(device.type, enabled=False):
             output = self.network(condition, exemplar, exemplar_condition)
 
         def back(images: Tensor, mode: str) -> Tensor:
@@ -213,14 +213,14 @@ class Translator:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seeds the generators that a device draws from, and gives the caller's states back."""
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**63:
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed!r}, expected a whole number from 0 to 2^63 - 1")
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(seed)  # torch.manual_seed seeds every GPU
+        torch.default_generator.manual_seed(int(seed))  # torch.manual_seed seeds every GPU
         if cuda:
             with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
+                torch.cuda.manual_seed(int(seed))
         yield
 
 

@@ -65,12 +65,12 @@ def small(classes: tuple[str, ...]) -> ExperimentConfig:
         losses=LossConfig(
             backbone="random",
             perc=1.0,
-            cxt=0.2,
-            adv=1.0,
-            fm=5.0,
+            cxt=0.1,
+            adv=0.2,
+            fm=1.0,
             warp=10.0,
             pse_layers=(
-                ("relu1_2", 0.5),
+                ("relu1_2", 1.0),
                 ("relu2_2", 0.25),
                 ("relu3_2", 0.25),
                 ("relu4_2", 0.25),

@@ -141,11 +141,11 @@ def exemplar_size(
         config: the model's configuration.
     """
     stride = config.stride
-    needed = config.alignment.k * (2 * config.alignment.block) ** 2
-    area = max(target[0] * target[1], needed, (LEAST_STRIDES * stride) ** 2)
+    area = max(target[0] * target[1], (LEAST_STRIDES * stride) ** 2)
     scale = math.sqrt(area / (size[0] * size[1])) / stride
     longest = area // (LEAST_STRIDES * stride**2)
     height, width = (min(max(round(side * scale), LEAST_STRIDES), longest) for side in size)
+    needed = config.alignment.k * (2 * config.alignment.block) ** 2
     while height * width * stride**2 < needed:
         height, width = height + 1, width + 1
     return height * stride, width * stride

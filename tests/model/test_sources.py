@@ -1,0 +1,118 @@
+"""Names of models: the package's own, the disk's, and the hub's, which is never reached here."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import rabit
+from rabit.inference import load
+from rabit.model import sources
+from rabit.model.network import build_network
+from rabit.model.sources import embedded_models, find_model
+from rabit.model.storage import CONFIG, WEIGHTS, load_model, save_model
+from tiny import tiny_experiment
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    config = tiny_experiment(64).model
+    save_model(tmp_path / "owner" / "model", build_network(config), config)
+    return tmp_path / "owner" / "model"
+
+
+@pytest.fixture(autouse=True)
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any, **__: Any) -> str:
+        raise AssertionError("the hub was asked")
+
+    monkeypatch.setattr(sources, "snapshot_download", refuse)
+
+
+def test_every_embedded_model_loads() -> None:
+    for name in embedded_models():
+        assert load_model(find_model(name)).config.condition.classes
+
+
+def test_an_embedded_model_is_found_by_name(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "_embedded_root", lambda: folder.parent)
+    (folder.parent / "notes").mkdir()
+    assert rabit.embedded_models() == ("model",)
+    assert load("model").config == tiny_experiment(64).model
+    (tmp_path / "model").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_model("model") == folder
+    assert find_model(Path("model")) == Path("model")
+    assert find_model("./model") == Path("model")
+
+
+def test_a_folder_that_exists_is_not_looked_for_in_the_hub(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder.parents[1])
+    assert find_model("owner/model") == Path("owner/model")
+
+
+@pytest.mark.parametrize(
+    "name", ["", "nothing", "/no/such/folder", "a/b/c", "a b/c", "\0", "x" * 999]
+)
+def test_what_is_no_model_is_named(name: str) -> None:
+    with pytest.raises(ValueError, match="no model .*hub id"):
+        load(name)
+
+
+def test_a_hub_id_is_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def fetch(name: str, allow_patterns: list[str]) -> str:
+        asked.append((name, allow_patterns))
+        return str(folder)
+
+    monkeypatch.setattr(sources, "snapshot_download", fetch)
+    assert load("some-one/scenes.v2").config == tiny_experiment(64).model
+    assert asked == [("some-one/scenes.v2", [CONFIG, WEIGHTS])]
+
+
+@pytest.mark.parametrize("missing", [CONFIG, WEIGHTS])
+def test_a_hub_repository_without_a_model_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str
+) -> None:
+    (folder / missing).unlink()
+    monkeypatch.setattr(sources, "snapshot_download", lambda *_, **__: str(folder))
+    with pytest.raises(ValueError, match=f"some/one: .*lacks {missing}"):
+        load("some/one")
+
+
+@pytest.mark.parametrize("kind", [ConnectionError, FileNotFoundError, RuntimeError, ValueError])
+def test_a_hub_that_fails_gives_one_clear_error(
+    monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    def fail(*_: Any, **__: Any) -> str:
+        raise kind("host\nunknown")
+
+    monkeypatch.setattr(sources, "snapshot_download", fail)
+    words = f"some/one: .*{kind.__name__}: host unknown.*connection"
+    with pytest.raises(ValueError, match=words) as caught:
+        load("some/one")
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+def test_offline_mode_of_the_hub_gives_one_clear_error(tmp_path: Path) -> None:
+    paths = {"PYTHONPATH": str(Path(rabit.__file__).parents[1]), "HF_HOME": str(tmp_path)}
+    result = subprocess.run(
+        [sys.executable, "-c", "import rabit; rabit.load('some/one')"],
+        capture_output=True,
+        text=True,
+        env=os.environ | paths | {"HF_HUB_OFFLINE": "1"},
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert result.returncode == 1
+    assert last.startswith("ValueError: some/one: no such file or folder here")
+    assert result.stderr.count("Traceback") == 1
