@@ -11,11 +11,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tiny import tiny_batch, tiny_experiment
 
 from rabit.layers.perceptual import load_backbone
 from rabit.training.checkpoint import new_state
 from rabit.training.loop import train_step
+from tiny import tiny_batch, tiny_experiment
 
 FILE = Path(__file__).with_name("pinned_losses.json")
 
