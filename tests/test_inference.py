@@ -398,3 +398,14 @@ def test_importing_draws_no_random_numbers_and_sets_no_switch() -> None:
     )
     source = str(Path(rabit.__file__).parents[1])
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": source})
+
+
+def test_weights_may_be_stored_rounded(translator: Translator, tmp_path: Path) -> None:
+    translator.save(tmp_path / "whole")
+    translator.save(tmp_path / "half", dtype=torch.float16)
+    sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("whole", "half")]
+    assert sizes[1] < 0.7 * sizes[0]
+    stored = load(tmp_path / "half").network.state_dict()
+    for name, tensor in translator.network.state_dict().items():
+        expected = tensor.half().float() if tensor.is_floating_point() else tensor
+        assert torch.equal(stored[name], expected), name

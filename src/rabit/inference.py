@@ -95,17 +95,21 @@ class Translator:
         self.network.to(device)
         return self
 
-    def save(self, folder: str | Path, overwrite: bool = False) -> None:
+    def save(
+        self, folder: str | Path, overwrite: bool = False, dtype: torch.dtype | None = None
+    ) -> None:
         """Writes the model so that `rabit.load` gives the same one, bit for bit.
 
         Args:
             folder: gets model.safetensors and config.json.
             overwrite: whether a model already there may be replaced.
+            dtype: what weights are rounded to on disk, such as torch.float16 for half the size;
+                they are loaded as float32 again. Nothing is rounded if left out.
 
         Raises:
             FileExistsError: the folder holds a model and overwrite is off.
         """
-        save_model(Path(folder), self.network, self.config, overwrite=overwrite)
+        save_model(Path(folder), self.network, self.config, dtype=dtype, overwrite=overwrite)
 
     def translate(
         self,
