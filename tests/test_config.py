@@ -14,9 +14,8 @@ from rabit.config import (
     LossConfig,
     ModelConfig,
     TrainConfig,
-    from_dict,
-    to_dict,
 )
+from rabit.fields import from_dict, to_dict
 from rabit.presets import PRESETS, preset
 
 
@@ -70,6 +69,7 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("discriminator.widths", 8, "config.discriminator.widths is 8, expected a list"),
         ("losses.adv", -1.0, "losses.adv is -1.0, expected 0 or more"),
         ("losses.backbone", "none", "perc, cxt, pse need one"),
+        ("model.alignment.method", "none", "the losses cyc, cst, warp need a correspondence"),
         ("train.beta1", 1.0, r"train.beta1 is 1.0, expected \[0, 1\)"),
         ("train.decay_steps", 10**9, "more than train.steps"),
         ("train", [], "config.train: found list, expected a mapping"),
@@ -97,3 +97,9 @@ def test_k_beyond_the_blocks_is_refused() -> None:
 def test_whole_numbers_pass_as_floats() -> None:
     assert from_dict(LossConfig, {"cyc": 2}).cyc == 2.0
     assert isinstance(from_dict(TrainConfig, {"beta1": 0}).beta1, float)
+
+
+def test_losses_may_not_all_be_off() -> None:
+    off = dict.fromkeys(LossConfig().weights(), 0.0)
+    with pytest.raises(ValueError, match="every weight in losses is 0"):
+        from_dict(LossConfig, off)

@@ -14,11 +14,12 @@ import torch
 from PIL import Image
 
 import rabit
-from rabit.config import ModelConfig, from_dict, to_dict
+from rabit.config import ModelConfig
 from rabit.data.images import to_image, to_tensor
 from rabit.data.scenes import CLASSES, Scenes
+from rabit.fields import from_dict, to_dict
 from rabit.functional.condition import Condition
-from rabit.inference import Translation, Translator, load
+from rabit.inference import Translation, Translator, exemplar_pixels, load
 from rabit.model.network import build_network
 from tiny import tiny_batch, tiny_experiment
 
@@ -409,3 +410,24 @@ def test_weights_may_be_stored_rounded(translator: Translator, tmp_path: Path) -
     for name, tensor in translator.network.state_dict().items():
         expected = tensor.half().float() if tensor.is_floating_point() else tensor
         assert torch.equal(stored[name], expected), name
+
+
+def test_matches_are_pixels_of_the_exemplar_as_given(translator: Translator) -> None:
+    labels, photo = maps((50, 70))[0], PHOTO
+    result = translator.translate(labels, photo.repeat(3, 0).repeat(2, 1))
+    assert result.matches is not None and result.matches.shape == (1, 50, 70, 2)
+    assert float(result.matches[..., 0].max()) <= 127 and float(result.matches[..., 1].max()) <= 191
+    assert float(result.matches[..., 1].max()) > 70
+
+
+def test_match_coordinates_have_centres_at_whole_numbers() -> None:
+    """Features that equal their counterparts match themselves; a feature is 4 exemplar pixels."""
+    features = torch.randn(1, 16, 4, 6)
+    places = exemplar_pixels(rabit.alignment.correspond(features, features), (16, 24))
+    assert places[0, 0, 0].tolist() == [1.5, 1.5]
+    assert places[0, 3, 5].tolist() == [21.5, 13.5]
+
+
+def test_a_model_without_alignment_has_no_matches() -> None:
+    result = translator_of(alignment__method="none").translate(LABELS, PHOTO, LABELS)
+    assert result.matches is None and result.correspondence is None

@@ -1,14 +1,11 @@
-"""Configuration: frozen dataclasses that validate themselves and go to JSON and back."""
+"""Configuration: frozen dataclasses that validate themselves."""
 
 from __future__ import annotations
 
-import dataclasses
-import types
-import typing
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-T = TypeVar("T")
+from rabit.fields import check_at_least_zero, check_choice, check_positive
 
 KINDS = ("semantic", "edge", "pose")
 METHODS = ("ranking", "dense", "none")
@@ -19,23 +16,6 @@ NORMS = ("batch", "instance", "position")
 BACKBONES = ("vgg19", "vgg19-distilled", "random", "none")
 
 
-def _choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ValueError(f"{name} is {value!r}, expected one of {', '.join(allowed)}")
-
-
-def _positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise ValueError(f"{name} is {value}, expected a number above 0")
-
-
-def _at_least_zero(**values: float) -> None:
-    for name, value in values.items():
-        if not value >= 0:
-            raise ValueError(f"{name} is {value}, expected 0 or more")
-
-
 @dataclass(frozen=True)
 class ConditionConfig:
     """What a model translates from: the kind of condition and the names of its channels."""
@@ -44,7 +24,7 @@ class ConditionConfig:
     classes: tuple[str, ...] = ("background", "object")
 
     def __post_init__(self) -> None:
-        _choice("condition.kind", self.kind, KINDS)
+        check_choice("condition.kind", self.kind, KINDS)
         if not self.classes or len(set(self.classes)) != len(self.classes):
             raise ValueError(f"condition.classes is {self.classes}, expected distinct names")
 
@@ -69,16 +49,18 @@ class FeatureConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != 6:
             raise ValueError(f"features.widths has {len(self.widths)} entries, expected 6")
-        _positive(**{f"features.widths[{i}]": w for i, w in enumerate(self.widths)})
-        _positive(**{"features.hidden": self.hidden})
-        _choice("features.norm", self.norm, NORMS)
+        check_positive(**{f"features.widths[{i}]": w for i, w in enumerate(self.widths)})
+        check_positive(**{"features.hidden": self.hidden})
+        check_choice("features.norm", self.norm, NORMS)
 
 
 @dataclass(frozen=True)
 class AlignmentConfig:
     """How condition and exemplar are matched (paper 3.1 and 3.2).
 
-    `method` none leaves the exemplar where it is (the ablation without alignment).
+    `method` none leaves the exemplar where it is (the ablation without alignment). With semantic
+    positions, `components` makes every connected component of a class a region of its own, and
+    `radius` adds the distance to the region's centre as a channel.
     """
 
     method: Literal["ranking", "dense", "none"] = "ranking"
@@ -91,12 +73,14 @@ class AlignmentConfig:
     epsilon: float = 0.04
     descriptor: Literal["concat", "mean"] = "concat"
     position: Literal["semantic", "image", "none"] = "semantic"
+    components: bool = False
+    radius: bool = False
 
     def __post_init__(self) -> None:
-        _choice("alignment.method", self.method, METHODS)
-        _choice("alignment.descriptor", self.descriptor, DESCRIPTORS)
-        _choice("alignment.position", self.position, POSITIONS)
-        _positive(
+        check_choice("alignment.method", self.method, METHODS)
+        check_choice("alignment.descriptor", self.descriptor, DESCRIPTORS)
+        check_choice("alignment.position", self.position, POSITIONS)
+        check_positive(
             **{
                 "alignment.channels": self.channels,
                 "alignment.head_width": self.head_width,
@@ -106,7 +90,7 @@ class AlignmentConfig:
                 "alignment.epsilon": self.epsilon,
             }
         )
-        _at_least_zero(**{"alignment.head_blocks": self.head_blocks})
+        check_at_least_zero(**{"alignment.head_blocks": self.head_blocks})
 
     def options(self) -> dict[str, Any]:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
@@ -135,16 +119,16 @@ class GeneratorConfig:
     def __post_init__(self) -> None:
         if len(self.widths) not in (5, 6):
             raise ValueError(f"generator.widths has {len(self.widths)} entries, expected 5 or 6")
-        _positive(**{f"generator.widths[{i}]": w for i, w in enumerate(self.widths)})
-        _positive(
+        check_positive(**{f"generator.widths[{i}]": w for i, w in enumerate(self.widths)})
+        check_positive(
             **{
                 "generator.stem": self.stem,
                 "generator.hidden": self.hidden,
                 "generator.injection_width": self.injection_width,
             }
         )
-        _choice("generator.injection", self.injection, INJECTIONS)
-        _choice("generator.norm", self.norm, NORMS)
+        check_choice("generator.injection", self.injection, INJECTIONS)
+        check_choice("generator.norm", self.norm, NORMS)
 
     @property
     def stride(self) -> int:
@@ -165,7 +149,7 @@ class ModelConfig:
     init_gain: float = 0.02
 
     def __post_init__(self) -> None:
-        _positive(init_gain=self.init_gain)
+        check_positive(init_gain=self.init_gain)
         if len(self.image_size) != 2 or any(
             side <= 0 or side % self.stride for side in self.image_size
         ):
@@ -200,8 +184,8 @@ class DiscriminatorConfig:
     def __post_init__(self) -> None:
         if len(self.widths) != 4:
             raise ValueError(f"discriminator.widths has {len(self.widths)} entries, expected 4")
-        _positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
-        _positive(**{"discriminator.scales": self.scales})
+        check_positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
+        check_positive(**{"discriminator.scales": self.scales})
 
 
 @dataclass(frozen=True)
@@ -238,9 +222,11 @@ class LossConfig:
     cxt_bandwidth: float = 0.1
 
     def __post_init__(self) -> None:
-        _choice("losses.backbone", self.backbone, BACKBONES)
-        _at_least_zero(**{f"losses.{name}": weight for name, weight in self.weights().items()})
-        _positive(**{"losses.cxt_bandwidth": self.cxt_bandwidth})
+        check_choice("losses.backbone", self.backbone, BACKBONES)
+        check_at_least_zero(**{f"losses.{name}": weight for name, weight in self.weights().items()})
+        check_positive(**{"losses.cxt_bandwidth": self.cxt_bandwidth})
+        if not any(self.weights().values()):
+            raise ValueError("every weight in losses is 0, expected at least one above 0")
         needs = [n for n in ("perc", "cxt", "pse") if getattr(self, n) > 0]
         if self.backbone == "none" and needs:
             raise ValueError(
@@ -289,8 +275,8 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         positive = ("steps", "batch", "log_every", "sample_every", "checkpoint_every")
-        _positive(**{f"train.{n}": getattr(self, n) for n in positive})
-        _positive(
+        check_positive(**{f"train.{n}": getattr(self, n) for n in positive})
+        check_positive(
             **{
                 "train.lr_generator": self.lr_generator,
                 "train.lr_discriminator": self.lr_discriminator,
@@ -298,7 +284,7 @@ class TrainConfig:
             }
         )
         not_negative = ("decay_steps", "beta1", "beta2", "ema", "seed", "workers")
-        _at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
+        check_at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
         for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
@@ -317,63 +303,11 @@ class ExperimentConfig:
     losses: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
-
-def to_dict(config: Any) -> dict[str, Any]:
-    """Returns a configuration as plain, JSON-ready data."""
-    return dataclasses.asdict(config)
-
-
-def from_dict(cls: type[T], data: Any, where: str = "config") -> T:
-    """Builds a configuration from plain data, refusing what it does not know.
-
-    Args:
-        cls: the dataclass to build.
-        data: a mapping of its fields, as `to_dict` or a JSON file gives them.
-        where: what to call the data in errors (a file name).
-
-    Returns:
-        The validated configuration.
-
-    Raises:
-        ValueError: a field is unknown, of the wrong type or out of range; the field is named.
-    """
-    if not isinstance(data, dict):
-        raise ValueError(f"{where}: found {type(data).__name__}, expected a mapping of fields")
-    hints = typing.get_type_hints(cls)
-    unknown = sorted(set(data) - set(hints))
-    if unknown:
-        raise ValueError(
-            f"{where}: unknown field {', '.join(unknown)}; known fields are {', '.join(hints)}"
-        )
-    values = {name: _parse(hints[name], value, f"{where}.{name}") for name, value in data.items()}
-    try:
-        return cls(**values)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from error
-
-
-def _parse(hint: Any, value: Any, where: str) -> Any:
-    """Checks one value against its annotation, turning lists into tuples."""
-    origin = typing.get_origin(hint)
-    if dataclasses.is_dataclass(hint):
-        return from_dict(typing.cast("type[Any]", hint), value, where)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{where} is {value!r}, expected a list")
-        args = typing.get_args(hint)
-        if len(args) == 2 and args[1] is Ellipsis:
-            args = (args[0],) * len(value)
-        if len(args) != len(value):
-            raise ValueError(f"{where} has {len(value)} entries, expected {len(args)}")
-        pairs = zip(args, value, strict=True)
-        return tuple(_parse(arg, item, f"{where}[{i}]") for i, (arg, item) in enumerate(pairs))
-    if origin is Literal:
-        _choice(where, value, typing.get_args(hint))
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _parse(typing.get_args(hint)[0], value, where)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if not isinstance(value, hint) or (isinstance(value, bool) and hint is not bool):
-        raise ValueError(f"{where} is {value!r}, expected {hint.__name__}")
-    return value
+    def __post_init__(self) -> None:
+        losses = {n: getattr(self.losses, n) for n in ("cyc", "cst", "warp")}
+        on = [name for name, weight in losses.items() if weight > 0]
+        if self.model.alignment.method == "none" and on:
+            raise ValueError(
+                f"model.alignment.method is none, but the losses {', '.join(on)} need a "
+                "correspondence; set their weights to 0"
+            )

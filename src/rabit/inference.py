@@ -38,13 +38,16 @@ class Translation:
         image: (B, 3, H, W) float32 in [-1, 1].
         warped: (B, 3, H, W) the exemplar warped to the condition, in [-1, 1].
         confidence: (B, 1, H, W) CMAP in [0, 1]: how reliable the correspondence is.
+        matches: (B, H, W, 2) the place (x, y) in the exemplar as it was given, in its pixels, that
+            each pixel of the condition matches best; None for a model without alignment.
         correspondence: what was built, between feature maps of half the sides that the network
-            worked at; None for a model without alignment.
+            worked at (padded to its stride); None for a model without alignment.
     """
 
     image: Float[Tensor, "B 3 H W"]
     warped: Float[Tensor, "B 3 H W"]
     confidence: Float[Tensor, "B 1 H W"]
+    matches: Float[Tensor, "B H W 2"] | None
     correspondence: Correspondence | None
 
     def pil(self, index: int = 0) -> Image.Image:
@@ -195,7 +198,8 @@ class Translator:
         size, device = layout.size, self.device
         inner = working_size(size, self.config)
         padded = padded_size(inner, self.config.stride)
-        side = exemplar_size((exemplar.shape[-2], exemplar.shape[-1]), inner, self.config)
+        given = (exemplar.shape[-2], exemplar.shape[-1])
+        side = exemplar_size(given, inner, self.config)
         condition = layout.to(device).resize(inner).pad(padded).condition()
         exemplar = resize_images(exemplar.to(device), side)
         exemplar_condition = None if maps is None else maps.to(device).resize(side).condition()
@@ -206,12 +210,37 @@ class Translator:
             whole = resize_images(images.float(), padded, "nearest")
             return resize_images(whole[..., : inner[0], : inner[1]], size, mode).contiguous()
 
+        correspondence = output.alignment.correspondence
+        matches = None
+        if correspondence is not None:
+            places = exemplar_pixels(correspondence, given).permute(0, 3, 1, 2)
+            matches = back(places, "nearest").permute(0, 2, 3, 1)
         return Translation(
             image=back(output.image, "bilinear"),
             warped=back(output.alignment.warped_exemplar, "bilinear"),
             confidence=back(output.alignment.confidence, "nearest"),
-            correspondence=output.alignment.correspondence,
+            matches=matches,
+            correspondence=correspondence,
         )
+
+
+def exemplar_pixels(
+    correspondence: Correspondence, size: tuple[int, int]
+) -> Float[Tensor, "B H W 2"]:
+    """Returns where each feature of the condition matches best, in pixels of the exemplar.
+
+    Args:
+        correspondence: between feature maps.
+        size: the exemplar's height and width in pixels.
+
+    Returns:
+        (x, y), pixel centres at whole numbers: a feature's centre, scaled to the exemplar.
+    """
+    places = correspondence.matches().float()
+    scale = places.new_tensor(
+        [size[1] / correspondence.exemplar_size[1], size[0] / correspondence.exemplar_size[0]]
+    )
+    return (places + 0.5) * scale - 0.5
 
 
 @contextmanager

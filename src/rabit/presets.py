@@ -21,7 +21,7 @@ from rabit.config import (
 
 def paper(classes: tuple[str, ...]) -> ExperimentConfig:
     """The paper's setting: 256x256 images, 128x128 correspondence, 2x2 blocks, k = 3, the
-    CoCosNet family's widths, synchronised batch norm, Adam 1e-4 / 4e-4 with beta (0, 0.999).
+    CoCosNet family's widths, batch norm, Adam 1e-4 / 4e-4 with beta (0, 0.999).
 
     Args:
         classes: names of the condition's classes.
@@ -78,8 +78,8 @@ def small(classes: tuple[str, ...]) -> ExperimentConfig:
             ),
         ),
         train=TrainConfig(
-            steps=2400,
-            decay_steps=800,
+            steps=2100,
+            decay_steps=700,
             batch=4,
             lr_generator=5e-4,
             lr_discriminator=5e-4,

@@ -57,12 +57,37 @@ def run(model: ModelConfig, **inputs: Any) -> NetworkOutput:
         return network(**(arguments | inputs))
 
 
-@pytest.mark.parametrize("position", ["image", "none"])
-def test_semantic_position_encoding_changes_the_match(position: str) -> None:
+@pytest.mark.parametrize("option", ["position", "components"])
+def test_semantic_position_encoding_changes_the_match(option: str) -> None:
+    """The networks have equal weights: only the positions differ."""
     full = tiny_experiment(64).model
-    other = tiny_experiment(64, alignment__position=position).model
+    value: Any = "image" if option == "position" else True
+    other = tiny_experiment(64, **{f"alignment__{option}": value}).model
     warped = run(full).alignment.warped_exemplar
     assert float((warped - run(other).alignment.warped_exemplar).abs().mean()) > 1e-3
+
+
+def test_positions_are_channels_of_the_matching_head() -> None:
+    experiments = (
+        tiny_experiment(64, alignment__position="none"),
+        tiny_experiment(64, alignment__position="image"),
+        tiny_experiment(64, alignment__radius=True),
+    )
+    widths = [
+        build_network(e.model).get_parameter("alignment.head.enter.weight").shape[1]
+        for e in experiments
+    ]
+    assert [width - widths[0] for width in widths] == [0, 2, 3]
+    radius = run(experiments[2].model)
+    unknown = run(experiments[2].model, exemplar_condition=None)
+    assert not torch.equal(radius.image, unknown.image)
+
+
+def test_confidence_is_that_of_the_correspondence() -> None:
+    alignment = run(tiny_experiment(64).model).alignment
+    assert alignment.correspondence is not None
+    assert torch.equal(alignment.confidence, alignment.correspondence.confidence)
+    assert 0 < float(alignment.confidence.min()) < float(alignment.confidence.max()) <= 1
 
 
 def test_semantic_position_encoding_follows_the_exemplars_own_regions() -> None:

@@ -67,6 +67,65 @@ def test_a_step_changes_network_average_and_discriminator() -> None:
     torch.testing.assert_close(average, share * after[0] + (1 - share) * weights(state))
 
 
+def test_equal_settings_learn_the_same(all_on: torch.Tensor) -> None:
+    state = new_state(tiny_experiment())
+    train_step(state, BACKBONE, tiny_batch(), True)
+    assert torch.equal(weights(state), all_on)
+
+
+def test_the_learning_rates_of_a_step_follow_the_schedule() -> None:
+    state = new_state(tiny_experiment(64, train__steps=8, train__decay_steps=4))
+    state.step = 7
+    train_step(state, BACKBONE, tiny_batch(), True)
+    config = state.config.train
+    rates = (config.lr_generator, config.lr_discriminator)
+    for optimiser, rate in zip(
+        (state.generator_optimiser, state.discriminator_optimiser), rates, strict=True
+    ):
+        assert optimiser.param_groups[0]["lr"] == pytest.approx(rate / 4)
+
+
+def test_a_share_of_the_steps_hides_the_exemplars_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny_experiment().train
+    hidden = [not loop._sees_map(config, step) for step in range(2000)]
+    assert 0.07 < sum(hidden) / 2000 < 0.13
+    seen: list[bool] = []
+
+    def step(state: TrainState, backbone: Any, batch: Any, sees_map: bool) -> dict[str, float]:
+        seen.append(sees_map)
+        state.step += 1
+        return {}
+
+    monkeypatch.setattr(loop, "train_step", step)
+    run(tmp_path, new_state(tiny_experiment(64, train__drop_exemplar_condition=0.5)))
+    assert set(seen) == {True, False}
+
+
+def test_losses_that_need_a_backbone_do_not_vanish_without_one() -> None:
+    state = new_state(tiny_experiment())
+    with pytest.raises(ValueError, match="no perceptual backbone is given"):
+        train_step(state, None, tiny_batch(), True)
+
+
+def test_the_ranking_reports_its_residual() -> None:
+    values = train_step(new_state(tiny_experiment()), BACKBONE, tiny_batch(), True)
+    assert 0 <= values["ranking_residual"] < 1e-4
+
+
+@pytest.mark.parametrize("side", ["generator", "discriminator"])
+def test_gradients_that_are_not_finite_are_not_applied(side: str) -> None:
+    state = new_state(tiny_experiment())
+    network = state.network.generator if side == "generator" else state.discriminator
+    parameter = next(network.parameters())
+    parameter.register_hook(lambda gradient: gradient * float("nan"))
+    before = parameter.detach().clone()
+    with pytest.raises(FloatingPointError, match=f"step 0: a gradient of the {side} is not"):
+        train_step(state, BACKBONE, tiny_batch(), True)
+    assert torch.equal(parameter, before)
+
+
 def test_pseudo_pairs_count_paired_samples_only() -> None:
     state = new_state(tiny_experiment())
     losses = partial(generator_losses, state.network.eval(), state.discriminator, BACKBONE)
@@ -234,6 +293,9 @@ def test_unreadable_checkpoints_are_named(tmp_path: Path) -> None:
             load_checkpoint(tmp_path / name)
     with pytest.raises(ValueError, match=r"other.pt: not a checkpoint of this program"):
         load_checkpoint(tmp_path / "other.pt")
+    torch.save({"format": 1}, tmp_path / "empty.pt")
+    with pytest.raises(ValueError, match=r"empty.pt: a checkpoint without config, python_random"):
+        load_checkpoint(tmp_path / "empty.pt")
     with pytest.raises(ValueError, match=r"absent.pt: no such checkpoint"):
         load_checkpoint(tmp_path / "absent.pt")
 

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from rabit.functional.normalise import unit_vectors
 from rabit.functional.position import image_position, semantic_position
 from rabit.layers.convolution import conv
 from rabit.layers.residual import Residual
 
 
-def encode_position(kind: str, regions: Int[Tensor, "B H W"]) -> Float[Tensor, "B P H W"] | None:
+def encode_position(
+    kind: str, regions: Int[Tensor, "B H W"], *, components: bool = False, radius: bool = False
+) -> Float[Tensor, "B P H W"] | None:
     """Returns the position channels of one side.
 
     Args:
         kind: semantic (a coordinate system for each region), image (one for the image) or none.
         regions: (B, H, W) region ids at the correspondence's resolution.
+        components: whether a region's connected components are regions of their own (semantic).
+        radius: whether the distance to the origin, sqrt(x² + y²) / sqrt(2), is a third channel.
 
     Returns:
-        (B, 2, H, W) x and y in [-1, 1], or None for kind none.
+        (B, 2 or 3, H, W) with x and y in [-1, 1], or None for kind none.
     """
     if kind == "none":
         return None
     if kind == "semantic":
-        return semantic_position(regions)
+        return semantic_position(regions, components=components, radius=radius)
     batch, height, width = regions.shape
-    return image_position((height, width), batch=batch, device=regions.device, dtype=torch.float32)
+    position = image_position((height, width), batch, regions.device, torch.float32)
+    if not radius:
+        return position
+    distance = position.square().sum(dim=1, keepdim=True).div(2).sqrt()
+    return torch.cat([position, distance], dim=1)
 
 
 class MatchingHead(nn.Module):
@@ -80,7 +88,7 @@ class MatchingHead(nn.Module):
             position: (B, P, H, W) the side's positions.
             exemplar: which side's last weights to use.
         """
-        parts = [F.normalize(features, dim=1), channels]
+        parts = [unit_vectors(features, dim=1), channels]
         if position is not None:
             parts.append(position)
         y = self.blocks(self.enter(torch.cat(parts, dim=1)))

@@ -10,10 +10,10 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from rabit.alignment.correspond import correspond
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.features import FeatureExtractor, FeaturePyramid
 from rabit.alignment.head import MatchingHead, encode_position
+from rabit.alignment.matching import correspond
 from rabit.functional.condition import Condition
 
 
@@ -50,6 +50,8 @@ class AlignmentNetwork(nn.Module):
         head: the matching head; None for no alignment.
         method: correspondence method, see `rabit.alignment.correspond`; none for no alignment.
         position: semantic, image or none.
+        components: whether connected components are regions of their own.
+        radius: whether positions have a radius channel.
         options: options of the method.
     """
 
@@ -60,6 +62,8 @@ class AlignmentNetwork(nn.Module):
         head: MatchingHead | None,
         method: str,
         position: str,
+        components: bool,
+        radius: bool,
         options: dict[str, Any],
     ) -> None:
         super().__init__()
@@ -68,6 +72,8 @@ class AlignmentNetwork(nn.Module):
         self.head = head
         self.method = method
         self.position = position
+        self.components = components
+        self.radius = radius
         self.options = options
 
     def forward(
@@ -117,7 +123,7 @@ class AlignmentNetwork(nn.Module):
             shape = (features.shape[0], condition.channels.shape[1], *size)
             channels = features.new_zeros(shape)
             regions = regions.new_zeros((features.shape[0], *size))
-        encoded = encode_position(position, regions)
+        encoded = encode_position(position, regions, components=self.components, radius=self.radius)
         if encoded is not None:
             encoded = encoded.to(features)
         out: Tensor = self.head(features, channels, encoded, exemplar)

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from rabit.config import ExperimentConfig, from_dict, to_dict
+from rabit.config import ExperimentConfig
+from rabit.fields import from_dict, to_dict
 
 
 def parse_size(text: str) -> tuple[int, int]:

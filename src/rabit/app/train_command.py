@@ -17,7 +17,8 @@ from rabit.app.corpora import TrainingData, corpus_classes, training_data
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
 from rabit.app.options import override, parse_size, pick_device
-from rabit.config import ExperimentConfig, to_dict
+from rabit.config import ExperimentConfig
+from rabit.fields import to_dict
 from rabit.layers.perceptual import load_backbone
 from rabit.model.storage import write_atomically
 from rabit.presets import preset, with_backbone

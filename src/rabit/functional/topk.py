@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -89,7 +90,7 @@ def check_topk(count: int, k: int, epsilon: float) -> None:
     Raises:
         ValueError: k outside 1..count, or epsilon not positive.
     """
-    if not isinstance(k, int) or not 1 <= k <= count:
+    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= count:
         raise ValueError(f"k is {k!r}, expected 1 to {count}, the number of scores to choose from")
     if not SMALLEST_EPSILON <= epsilon < float("inf"):
         raise ValueError(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+from rabit.functional.normalise import unit_vectors
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ def consistency_loss(
 ) -> Float[Tensor, ""]:
     """L_cst = |F_X(X) - F_Z(X')|_1: both domains' features of one scene agree.
 
-    Compared as the matching head reads them, with unit length at each position, so that the
-    loss cannot be lowered by shrinking the features.
+    Compared with unit length at each position, so that the loss cannot be lowered by shrinking
+    the features.
 
     Args:
         condition_features: (B, C, H, W) features of the condition, one tensor a scale.
@@ -60,7 +61,7 @@ def consistency_loss(
         its size does not depend on the number of channels.
     """
     terms = [
-        (F.normalize(x, dim=1) - F.normalize(z, dim=1)).abs().mean() * x.shape[1] ** 0.5
+        (unit_vectors(x, dim=1) - unit_vectors(z, dim=1)).abs().mean() * x.shape[1] ** 0.5
         for x, z in zip(condition_features, truth_features, strict=True)
     ]
     return sum(terms[1:], terms[0]) / len(terms)

@@ -58,7 +58,7 @@ def contextual_loss(
 ) -> Float[Tensor, ""]:
     """L_cxt (Eq. 4): each feature of the generated image has a like one in the exemplar.
 
-    Features are pooled by 2 in layers at a quarter of the image's size or finer (relu3_*).
+    Features of the third stage (relu3_*) are pooled by 2 first.
 
     Args:
         generated: features of the generated images by layer.

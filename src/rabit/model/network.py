@@ -88,7 +88,7 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
     ]
     head = None
     if alignment.method != "none":
-        positions = 0 if alignment.position == "none" else 2
+        positions = 0 if alignment.position == "none" else 2 + alignment.radius
         head = MatchingHead(
             features.widths[5],
             channels,
@@ -104,6 +104,8 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             head=head,
             method=alignment.method,
             position=alignment.position,
+            components=alignment.components,
+            radius=alignment.radius,
             options=alignment.options(),
         ),
         build_generator(

@@ -15,7 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from rabit.config import ModelConfig, from_dict, to_dict
+from rabit.config import ModelConfig
+from rabit.fields import from_dict, to_dict
 from rabit.layers.weights import read_tensors
 from rabit.model.network import TranslationNetwork, build_network
 

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel
 
-from rabit.config import ExperimentConfig, from_dict, to_dict
+from rabit.config import ExperimentConfig
+from rabit.fields import from_dict, to_dict
 from rabit.layers.weights import read_tensors
 from rabit.model.discriminator import Discriminator
 from rabit.model.network import TranslationNetwork, build_discriminator, build_network
@@ -152,6 +153,12 @@ def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> TrainStat
     data = read_tensors(path, "checkpoint")
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this program (format {FORMAT})")
+    needed = {"config", "step", "torch_random", "python_random"}
+    if needed - set(data):
+        raise ValueError(
+            f"{path}: a checkpoint without {', '.join(sorted(needed - set(data)))}; it is damaged, "
+            "resume from an earlier one in the same folder"
+        )
     state = new_state(from_dict(ExperimentConfig, data["config"], f"{path}: config"), device)
     for name, part in state.parts().items():
         try:

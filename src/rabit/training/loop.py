@@ -25,6 +25,7 @@ from rabit.training.order import StepBatches
 from rabit.training.samples import sample_grid
 from rabit.training.step import (
     check_finite,
+    check_gradients,
     discriminator_loss,
     generator_losses,
     weigh,
@@ -104,7 +105,7 @@ def train_step(
         Unweighted losses by name.
 
     Raises:
-        FloatingPointError: a loss is not finite; nothing was changed by it.
+        FloatingPointError: a loss or gradient is not finite; it was not applied.
     """
     factor = learning_rate_factor(state.step, state.config.train)
     rates = (state.config.train.lr_generator, state.config.train.lr_discriminator)
@@ -124,6 +125,7 @@ def train_step(
     check_finite(values, state.step)
     state.generator_optimiser.zero_grad(set_to_none=True)
     weigh(result.values, config).backward()
+    check_gradients(state.network, "generator", state.step)
     state.generator_optimiser.step()
     state.ema.update_parameters(state.network)
 
@@ -134,9 +136,12 @@ def train_step(
         check_finite(values, state.step)
         state.discriminator_optimiser.zero_grad(set_to_none=True)
         loss.backward()
+        check_gradients(state.discriminator, "discriminator", state.step)
         state.discriminator_optimiser.step()
     if result.masked is not None:
         values["cycle_masked"] = result.masked
+    if result.residual is not None:
+        values["ranking_residual"] = result.residual
     state.step += 1
     return values
 

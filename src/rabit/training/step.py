@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from rabit.alignment.network import Alignment
 from rabit.config import LossConfig
@@ -28,11 +28,13 @@ class GeneratorLosses:
         values: unweighted losses by name; only those that are on.
         output: the forward pass that they were computed on.
         masked: share of exemplar positions that the cycle loss leaves out, None without it.
+        residual: largest |sum p - k| of the ranking, None for methods without one.
     """
 
     values: dict[str, Tensor]
     output: NetworkOutput
     masked: float | None
+    residual: float | None
 
 
 def generator_losses(
@@ -60,8 +62,7 @@ def generator_losses(
     output = network(batch.condition, batch.exemplar, exemplar_condition)
     values: dict[str, Tensor] = {}
     masked = _alignment_losses(values, network, output.alignment, batch, config)
-    if backbone is not None:
-        _perceptual_losses(values, backbone, output.image, batch, config)
+    _perceptual_losses(values, backbone, output.image, batch, config)
     if config.adv or config.fm:
         fake = discriminator(batch.condition.channels, output.image)
         if config.adv:
@@ -72,7 +73,11 @@ def generator_losses(
             values["fm"] = feature_matching(
                 tuple(j.features for j in real), tuple(j.features for j in fake)
             )
-    return GeneratorLosses(values=values, output=output, masked=masked)
+    correspondence = output.alignment.correspondence
+    residual = None
+    if correspondence is not None and correspondence.residual is not None:
+        residual = float(correspondence.residual.max())
+    return GeneratorLosses(values=values, output=output, masked=masked, residual=residual)
 
 
 def _alignment_losses(
@@ -101,9 +106,17 @@ def _alignment_losses(
 
 
 def _perceptual_losses(
-    values: dict[str, Tensor], backbone: Vgg, image: Tensor, batch: Batch, config: LossConfig
+    values: dict[str, Tensor],
+    backbone: Vgg | None,
+    image: Tensor,
+    batch: Batch,
+    config: LossConfig,
 ) -> None:
     """Adds perc, cxt and pse from one pass over each of the three images."""
+    if not config.layers():
+        return
+    if backbone is None:
+        raise ValueError("the losses perc, cxt or pse are on, but no perceptual backbone is given")
     used = {
         "perc": config.perc_layers if config.perc else (),
         "cxt": config.cxt_layers if config.cxt else (),
@@ -111,8 +124,6 @@ def _perceptual_losses(
     }
     layers = {name: tuple(layer for layer, _ in pairs) for name, pairs in used.items()}
     truth_layers = layers["perc"] + layers["pse"]
-    if not truth_layers + layers["cxt"]:
-        return
     generated = backbone(image, truth_layers + layers["cxt"])
     with torch.no_grad():
         truth = backbone(batch.truth, truth_layers) if truth_layers else {}
@@ -138,6 +149,20 @@ def discriminator_loss(discriminator: Discriminator, batch: Batch, image: Tensor
     real = discriminator(batch.condition.channels, batch.truth)
     fake = discriminator(batch.condition.channels, image)
     return discriminator_hinge(tuple(j.scores for j in real), tuple(j.scores for j in fake))
+
+
+def check_gradients(network: nn.Module, what: str, step: int) -> None:
+    """Raises if a gradient is not a number, which finite losses do not rule out.
+
+    Raises:
+        FloatingPointError: names the network and the step.
+    """
+    gradients = [p.grad for p in network.parameters() if p.grad is not None]
+    if not bool(torch.nn.utils.get_total_norm(gradients).isfinite()):
+        raise FloatingPointError(
+            f"step {step}: a gradient of the {what} is not finite; training stopped before it was "
+            "applied. Lower the learning rate, and resume from the last checkpoint"
+        )
 
 
 def weigh(values: dict[str, Tensor], config: LossConfig) -> Tensor:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rabit.alignment import Correspondence, correspond
-from rabit.alignment.correspond import normalise_features
+from rabit.alignment.matching import normalise_features
 
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ranking", {}),
