@@ -404,6 +404,8 @@ def test_importing_draws_no_random_numbers_and_sets_no_switch() -> None:
 def test_weights_may_be_stored_rounded(translator: Translator, tmp_path: Path) -> None:
     translator.save(tmp_path / "whole")
     translator.save(tmp_path / "half", dtype=torch.float16)
+    with pytest.raises(ValueError, match=r"dtype is torch.int8, expected a floating-point"):
+        translator.save(tmp_path / "bytes", dtype=torch.int8)
     sizes = [(tmp_path / n / "model.safetensors").stat().st_size for n in ("whole", "half")]
     assert sizes[1] < 0.7 * sizes[0]
     stored = load(tmp_path / "half").network.state_dict()

@@ -17,16 +17,16 @@ def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 
 def check_positive(**values: float) -> None:
-    """Raises ValueError unless every named value is above 0."""
+    """Raises ValueError unless every named value is finite and above 0."""
     for name, value in values.items():
-        if not value > 0:
+        if not 0 < value < float("inf"):
             raise ValueError(f"{name} is {value}, expected a number above 0")
 
 
 def check_at_least_zero(**values: float) -> None:
-    """Raises ValueError unless every named value is 0 or more."""
+    """Raises ValueError unless every named value is finite and 0 or more."""
     for name, value in values.items():
-        if not value >= 0:
+        if not 0 <= value < float("inf"):
             raise ValueError(f"{name} is {value}, expected 0 or more")
 
 

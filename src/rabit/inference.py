@@ -111,7 +111,10 @@ class Translator:
 
         Raises:
             FileExistsError: the folder holds a model and overwrite is off.
+            ValueError: dtype is no floating-point type.
         """
+        if dtype is not None and not dtype.is_floating_point:
+            raise ValueError(f"dtype is {dtype}, expected a floating-point type or None")
         save_model(Path(folder), self.network, self.config, dtype=dtype, overwrite=overwrite)
 
     def translate(

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -29,3 +31,9 @@ def test_errors() -> None:
         to_blocks(torch.zeros(1, 1, 4, 4), 0)
     with pytest.raises(ValueError, match=r"\(1, 5, 4, 1\) do not fill a map of 4x6"):
         from_blocks(torch.zeros(1, 5, 4, 1), (4, 6), 2)
+
+
+@pytest.mark.parametrize("block", ["2", 2.0, (2,), (2, 2, 2), (2.0, 2)])
+def test_a_block_is_whole_numbers(block: Any) -> None:
+    with pytest.raises(ValueError, match="expected a whole number or"):
+        to_blocks(torch.zeros(1, 1, 4, 4), block)

@@ -300,6 +300,26 @@ def test_unreadable_checkpoints_are_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "absent.pt")
 
 
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
+    state = new_state(tiny_experiment())
+    good = save_checkpoint(tmp_path, state, keep=1)
+    with torch.no_grad():
+        next(state.discriminator.parameters()).fill_(float("inf"))
+    state.step = 5
+    with pytest.raises(FloatingPointError, match="step 5: the discriminator has weights"):
+        save_checkpoint(tmp_path, state, keep=1)
+    assert list(tmp_path.iterdir()) == [good]
+
+
+def test_features_that_are_not_finite_stop_with_the_step() -> None:
+    state = new_state(tiny_experiment())
+    with torch.no_grad():
+        parameter = state.network.get_parameter("alignment.head.enter.bias")
+        parameter.fill_(float("nan"))
+    with pytest.raises(FloatingPointError, match="step 0: the network's own features are not"):
+        train_step(state, BACKBONE, tiny_batch(), True)
+
+
 def test_a_full_disk_leaves_nothing_half_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -61,4 +61,7 @@ def from_blocks(
 
 
 def _sides(block: int | tuple[int, int]) -> tuple[int, int]:
-    return (block, block) if isinstance(block, int) else block
+    sides = (block, block) if isinstance(block, int) else block
+    if not isinstance(sides, tuple) or [type(side) for side in sides] != [int, int]:
+        raise ValueError(f"block is {block!r}, expected a whole number or (height, width)")
+    return sides

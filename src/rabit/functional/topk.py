@@ -184,6 +184,8 @@ class _PlanMass(torch.autograd.Function):
 
 
 def _validate(scores: Tensor, k: int, epsilon: float) -> None:
+    if not isinstance(scores, Tensor):
+        raise ValueError(f"scores are a {type(scores).__name__}, expected a tensor (..., N)")
     if not scores.is_floating_point() or scores.ndim < 1:
         raise ValueError(
             f"scores have shape {tuple(scores.shape)} and dtype {scores.dtype}, expected "

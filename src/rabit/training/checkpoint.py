@@ -118,7 +118,17 @@ def save_checkpoint(folder: Path, state: TrainState, keep: int) -> Path:
 
     Returns:
         The file written.
+
+    Raises:
+        FloatingPointError: a weight is not finite; nothing is written, so that the checkpoints
+            there stay the ones to resume from.
     """
+    for name, network in (("network", state.network), ("discriminator", state.discriminator)):
+        if not all(bool(p.isfinite().all()) for p in network.parameters()):
+            raise FloatingPointError(
+                f"step {state.step}: the {name} has weights that are not finite; no checkpoint was "
+                "written. Lower the learning rate, and resume from an earlier one"
+            )
     folder.mkdir(parents=True, exist_ok=True)
     data = {name: part.state_dict() for name, part in state.parts().items()}
     data |= {

@@ -120,7 +120,13 @@ def train_step(
             state.network, state.discriminator, backbone, batch, config, with_exemplar_condition
         )
     except ValueError as error:
-        raise ValueError(f"step {state.step}: {error}") from error
+        if "NaN" not in str(error):
+            raise ValueError(f"step {state.step}: {error}") from error
+        raise FloatingPointError(
+            f"step {state.step}: the network's own features are not finite, so that no loss could "
+            f"be computed ({error}). The weights have diverged: lower the learning rate, and resume "
+            "from a checkpoint of before"
+        ) from error
     values = {name: value.item() for name, value in result.values.items()}
     check_finite(values, state.step)
     state.generator_optimiser.zero_grad(set_to_none=True)
