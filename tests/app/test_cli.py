@@ -5,9 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from typer.testing import Result
 
 from rabit import __version__
+from rabit.app import cli
 from rabit.app.display import duration
 from rabit.app.errors import describe
 from rabit.app.options import parse_size
@@ -50,6 +52,9 @@ def test_scenes_of_wrong_size_are_refused(run: Run, tmp_path: Path) -> None:
     result = run("data", "scenes", "--out", tmp_path / "s", "--count", 2, "--size", "20")
     assert result.exit_code == 1
     assert "at least 64" in result.stderr
+    result = run("data", "scenes", "--out", tmp_path / "s", "--count", 2, "--size", "9000x8000")
+    assert result.exit_code == 1
+    assert "--size 9000x8000: 8000×9000 is more than 64000000 pixels" in result.stderr
     assert not (tmp_path / "s").exists()
 
 
@@ -70,3 +75,25 @@ def test_errors_are_one_line() -> None:
     assert describe(FileNotFoundError(2, "No such file", "a.png")) == "a.png: No such file"
     assert describe(OSError(28, "No space left on device")) == "No space left on device"
     assert describe(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to …"), True),
+        (RuntimeError("a defect"), False),
+    ],
+)
+def test_too_little_memory_is_one_line(
+    run: Run, monkeypatch: pytest.MonkeyPatch, error: Exception, short: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "write_scenes", fail)
+    result = run("data", "scenes", "--out", "unused")
+    assert result.exit_code == 1
+    assert (result.exception is error) != short
+    assert ("error: there is not enough memory" in result.stderr) == short

@@ -50,6 +50,10 @@ def test_training_seeds_are_pointed_out(run: Run, model: Path) -> None:
         (["--backbone", "vgg19"], "--backbone-weights FILE"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--device", "gpu"], "--device gpu"),
+        (["--backbone", "foo"], "--backbone foo: expected one of random, vgg19-distilled, vgg19"),
+        (["--size", "90000"], "--size 90000: 90000×90000 is more than 64000000 pixels"),
+        (["--json", "."], "could not be written (it is a folder, expected a file)"),
+        (["--json", "/dev/null/figures.json"], "/dev/null is a file, expected a folder"),
     ],
 )
 def test_wrong_options_are_refused(run: Run, model: Path, options: list[str], message: str) -> None:

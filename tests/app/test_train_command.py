@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,9 @@ import pytest
 import torch
 from typer.testing import Result
 
+from rabit.app import train_command
+from rabit.app.run_folder import settle_run
+from rabit.app.train_command import default_run
 from rabit.inference import load
 from rabit.training import loop
 from rabit.training.checkpoint import list_checkpoints
@@ -108,7 +112,7 @@ def test_another_preset_or_other_classes_are_not_resumed(
     assert result.exit_code == 1 and "is a run of small, not of paper" in result.stderr
     (tmp_path / "classes.txt").write_text("a\nb\n")
     result = run("train", "small", "--data", tmp_path, "--out", trained, "--resume")
-    assert result.exit_code == 1 and "has the classes a, b" in result.stderr
+    assert result.exit_code == 1 and "was started with scenes; resume it with" in result.stderr
 
 
 def test_there_must_be_something_to_resume(run: Run, tmp_path: Path) -> None:
@@ -168,6 +172,10 @@ def test_a_folder_without_pairs_can_be_previewed(
         (["--set", "train.ema.deep=1"], "no field deep"),
         (["--size", "big"], "--size big: expected pixels"),
         (["--size", "70"], "multiples of 16"),
+        (["--size", "16000"], "--size 16000: 16000×16000 is more than 64000000 pixels"),
+        (["--set", "model.image_size=[16000,16000]"], "model.image_size: 16000×16000 is more"),
+        (["--set", 'model.condition.classes=["a","b"]'], "--set model.condition…: the classes"),
+        (["--set", "model.condition.kind=edge"], "--set model.condition…: the classes"),
         (["--steps", "0"], "--steps 0"),
         (["--device", "tpu"], "--device tpu: expected cpu or cuda"),
         (["--threads", "0"], "--threads 0"),
@@ -259,5 +267,136 @@ def test_a_full_disk_leaves_no_half_written_file(
     result = run("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *tiny)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
-    assert "No space left" in result.stderr or "MiB left" in result.stderr
+    assert "step-0000001.pt: could not be written" in result.stderr
+    assert "make space" in result.stderr
     assert names(out / "checkpoints") == []
+
+
+def test_a_resumed_run_keeps_its_data_and_its_held_out_images(
+    run: Run, tiny: list[str], tmp_path: Path, corpus: Path
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(corpus, data)
+    (data / "pairs.csv").unlink()
+    start = ("train", "small", "--data", data, "--out", out)
+    assert run(*start, "--steps", 1, *tiny).exit_code == 0
+    held = (out / "held-out.txt").read_text()
+    for name in ("images", "labels"):  # with more images another one would be drawn
+        for number in range(5):
+            shutil.copy(data / name / "00000.png", data / name / f"new-{number}.png")
+    assert run(*start, "--steps", 2, "--resume").exit_code == 0
+    assert (out / "held-out.txt").read_text() == held
+
+    result = run("train", "small", "--data", corpus, "--out", out, "--steps", 3, "--resume")
+    assert result.exit_code == 1 and f"was started with {data}" in result.stderr
+    for name in ("images", "labels"):
+        (data / name / held.strip()).unlink()
+    result = run(*start, "--steps", 3, "--resume")
+    assert result.exit_code == 1 and f"{held.strip()}, held out when" in result.stderr
+    (out / "held-out.txt").unlink()
+    result = run(*start, "--steps", 3, "--resume")
+    assert result.exit_code == 1 and "held-out.txt is missing" in result.stderr
+
+
+def test_a_finished_run_is_not_written_again(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--out", out)
+    assert run(*start, "--steps", 2, *tiny).exit_code == 0
+    before = {path: (path.stat().st_mtime_ns, path.stat().st_ino) for path in out.rglob("*")}
+    result = run(*start, "--steps", 1, "--resume")
+    assert result.exit_code == 1 and "has taken 2 already" in result.stderr
+    result = run(*start, "--resume")
+    assert result.exit_code == 0 and "has taken all of its 2 steps" in result.stderr
+    assert {p: (p.stat().st_mtime_ns, p.stat().st_ino) for p in out.rglob("*")} == before
+
+
+def test_a_replaced_run_comes_back_if_the_new_one_fails(
+    run: Run, tiny: list[str], tmp_path: Path
+) -> None:
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--out", out, *tiny)
+    assert run(*start, "--steps", 2).exit_code == 0
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
+    result = run(*start, "--steps", 6, "--overwrite", "--lr-discriminator", "1e35")
+    assert result.exit_code == 1 and "is not finite" in result.stderr
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
+    assert not (out / ".replaced").exists()
+    every = ("--set", "train.checkpoint_every=1", "--lr-discriminator", "1e35")
+    result = run(*start, "--steps", 6, "--overwrite", *every)
+    assert result.exit_code == 1 and names(out / "checkpoints") == ["step-0000001.pt"]
+    assert not (out / ".replaced").exists()
+
+
+def test_a_replacement_that_was_killed_is_settled(tmp_path: Path) -> None:
+    (tmp_path / ".replaced" / "checkpoints").mkdir(parents=True)
+    (tmp_path / ".replaced" / "config.json").write_text("old")
+    (tmp_path / "config.json").write_text("new")
+    settle_run(tmp_path)
+    assert names(tmp_path) == ["checkpoints", "config.json"]
+    assert (tmp_path / "config.json").read_text() == "old"
+
+
+def test_missing_weights_are_found_before_networks_are_built(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def build(*_: object) -> None:
+        raise AssertionError("built")
+
+    monkeypatch.setattr(train_command, "new_state", build)
+    result = run("train", "paper", "--data", "scenes", "--out", tmp_path / "run")
+    assert result.exit_code == 1 and "--backbone-weights FILE" in result.stderr
+
+
+def test_a_second_ctrl_c_says_what_is_left(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step = loop.train_step
+
+    def interrupted(state: Any, *given: Any) -> dict[str, float]:
+        if state.step == 2:
+            raise KeyboardInterrupt
+        return step(state, *given)
+
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--steps", 5, "--out", out, *tiny)
+    result = run(*start)
+    assert result.exit_code == 130 and "nothing was saved of this run" in result.stderr
+    result = run(*start, "--set", "train.checkpoint_every=1", "--overwrite")
+    assert result.exit_code == 130
+    assert "nothing was saved after step-0000002.pt; --resume goes on" in result.stderr
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_small_folders_are_named_with_what_is_needed(
+    run: Run, tmp_path: Path, corpus: Path, count: int
+) -> None:
+    data = tmp_path / "data"
+    for name in ("images", "labels"):
+        (data / name).mkdir(parents=True)
+        for number in range(count):
+            shutil.copy(corpus / name / f"{number:05d}.png", data / name)
+    shutil.copy(corpus / "classes.txt", data)
+    result = run("train", "small", "--data", data, "--out", tmp_path / "run", "--backbone", "none")
+    assert result.exit_code == 1
+    assert f"{data / 'images'}: {count} image" in result.stderr
+    assert "training needs 3 or more" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_too_large_a_holdout_is_named(run: Run, tmp_path: Path, corpus: Path) -> None:
+    given = ("--holdout", 0.9, "--out", tmp_path / "run", "--backbone", "none")
+    result = run("train", "small", "--data", corpus, *given)
+    assert result.exit_code == 1 and "lower --holdout" in result.stderr
+
+
+def test_a_folder_called_scenes_is_told_from_the_generated_ones(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "scenes").mkdir()
+    assert default_run("small", "scenes") == Path("runs/small-scenes")
+    assert default_run("small", "./scenes") == Path("runs/small-scenes-folder")
+    assert default_run("small", "../faces") == Path("runs/small-faces")
+    result = run("train", "small", "--data", "scenes", "--backbone", "foo")
+    assert "the folder here is --data ./scenes" in result.stderr

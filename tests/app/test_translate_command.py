@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,7 +75,13 @@ def test_sizes_that_do_not_fit_are_named(run: Run, model: Path, files: Path) -> 
     given = ("edit", files / "b.png", files / "b-map.png", files / "tall.png", "--model", model)
     result = run(*given, "--out", files / "result.png")
     assert result.exit_code == 1
-    assert "image is 64x64 and edited_condition is 80x64" in result.stderr
+    assert (
+        f"{files / 'b.png'} is 64×64 pixels but its map {files / 'tall.png'} 64×80" in result.stderr
+    )
+    assert "make them the same size" in result.stderr
+    inputs = (files / "a-map.png", files / "b.png", "--exemplar-condition", files / "tall.png")
+    result = run("translate", *inputs, "--model", model, "--out", files / "r.png")
+    assert result.exit_code == 1 and "its map" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -119,3 +126,55 @@ def test_a_damaged_model_is_named(run: Run, model: Path, files: Path) -> None:
     result = run(*given, "--out", files / "result.png")
     assert result.exit_code == 1
     assert "model.safetensors: not a readable file" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["a-map.png", "b.png", "b-map.png", "link.png"])
+@pytest.mark.parametrize("option", ["--out", "--grid"])
+def test_an_input_is_not_replaced(run: Run, files: Path, name: str, option: str) -> None:
+    (files / "link.png").symlink_to(files / "b.png")
+    before = (files / name).read_bytes()
+    given = ("translate", files / "a-map.png", files / "b.png", option, files / name)
+    others = () if option == "--out" else ("--out", files / "result.png")
+    maps = ("--exemplar-condition", files / "b-map.png")
+    result = run(*given, *others, *maps, "--overwrite", "--model", "nothing")
+    assert result.exit_code == 1
+    assert f"{option} {files / name} is one of the files to read" in result.stderr
+    assert (files / name).read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("target", "message"),
+    [
+        ("folder.png", "folder.png: could not be written (it is a folder, expected a file)"),
+        ("b.png/r.png", "b.png is a file, expected a folder"),
+    ],
+)
+def test_targets_are_checked_before_the_work(
+    run: Run, files: Path, target: str, message: str
+) -> None:
+    (files / "folder.png").mkdir()
+    given = ("translate", files / "a-map.png", files / "b.png", "--out", files / "new" / "r.png")
+    result = run(*given, "--warped", files / target, "--overwrite", "--model", "nothing")
+    assert result.exit_code == 1 and message in result.stderr
+    assert not (files / "new").exists()
+
+
+def test_a_failure_leaves_no_part_of_the_outputs(
+    run: Run, model: Path, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "result.png").write_bytes(b"old")
+    before = {path.name: path.read_bytes() for path in files.iterdir()}
+    rename = Path.rename
+
+    def fail(source: Path, target: Path) -> Path:
+        if target.name == "grid.png":
+            raise OSError(errno.ENOSPC, "No space left on device", str(source))
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", fail)
+    given = ("translate", files / "a-map.png", files / "b.png", "--model", model, "--overwrite")
+    outputs = ("--out", files / "result.png", "--grid", files / "new" / "grid.png")
+    result = run(*given, *outputs)
+    assert result.exit_code == 1
+    assert "could not be written (No space left on device); make space" in result.stderr
+    assert {path.name: path.read_bytes() for path in files.iterdir()} == before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -132,6 +133,17 @@ def test_a_failed_rename_leaves_no_temporary_file(
     with pytest.raises(OSError, match="read-only"):
         write_atomically(tmp_path / "a.txt", write)
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_full_disk_names_the_file_and_not_a_temporary_one(tmp_path: Path) -> None:
+    def write(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with pytest.raises(OSError, match=r"a\.txt: could not be written .*make space") as caught:
+        write_atomically(tmp_path / "a.txt", write)
+    assert ".part-" not in str(caught.value)
+    with pytest.raises(OSError, match=r"none/a\.txt: could not be written"):
+        write_atomically(tmp_path / "none" / "a.txt", write)
 
 
 def test_files_can_be_read_by_others(folder: Path) -> None:

@@ -15,7 +15,7 @@ from rabit.app.display import Bar
 from rabit.app.errors import INTERRUPTED, Commands, note
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
 from rabit.app.options import parse_size
-from rabit.app.train_command import TrainOptions, run_training
+from rabit.app.train_command import TrainOptions, default_run, run_training
 from rabit.app.translate_command import Outputs, run_edit, run_translate
 from rabit.data.scenes import write_scenes
 from rabit.evaluation.showcase import HELD_OUT_SEED
@@ -128,7 +128,7 @@ def train_command(
     trained model. Ctrl-C writes a checkpoint and stops.
     """
     if out is None:
-        out = Path("runs") / f"{preset}-{Path(data).resolve().name}"
+        out = default_run(preset, data)
     finished = run_training(
         TrainOptions(
             preset=preset,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from rabit.app.errors import note
 from rabit.data.batch import Batch, collate
 from rabit.data.folder import Folder, Split, split_indices
 from rabit.data.images import read_classes
-from rabit.data.listing import list_photographs, read_pairs
+from rabit.data.listing import first_few, list_photographs, read_pairs
 from rabit.data.scenes import CLASSES, Scenes
 
 SCENES = "scenes"
@@ -16,6 +17,7 @@ SCENE_COUNT = 1_000_000
 # Scenes of other seeds than training's are held out: seeds of trainings stay below this one.
 PREVIEW_SEED = 10_000
 PREVIEW_COUNT = 4
+SMALLEST_FOLDER = 3
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ def corpus_classes(data: str) -> tuple[str, ...]:
         ValueError: classes.txt is no list of classes.
     """
     if data == SCENES:
+        if Path(SCENES).is_dir():
+            note("--data scenes means the generated scenes; the folder here is --data ./scenes")
         return CLASSES
     if not Path(data).is_dir():
         raise FileNotFoundError(
@@ -50,7 +54,13 @@ def corpus_classes(data: str) -> tuple[str, ...]:
     return read_classes(Path(data) / "classes.txt")
 
 
-def training_data(data: str, size: tuple[int, int], seed: int, holdout: float) -> TrainingData:
+def training_data(
+    data: str,
+    size: tuple[int, int],
+    seed: int,
+    holdout: float,
+    held_out: tuple[str, ...] | None = None,
+) -> TrainingData:
     """Opens what to train on, and what to look at meanwhile.
 
     Args:
@@ -58,6 +68,7 @@ def training_data(data: str, size: tuple[int, int], seed: int, holdout: float) -
         size: height and width in pixels.
         seed: of the scenes, or of the folder's split and views.
         holdout: share of a folder's images that is not trained on.
+        held_out: names of those images, for a folder that was split before.
 
     Raises:
         FileNotFoundError: a file or folder is missing.
@@ -74,11 +85,38 @@ def training_data(data: str, size: tuple[int, int], seed: int, holdout: float) -
         return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, ())
     root = Path(data)
     photographs = list_photographs(root)
-    split = split_indices(len(photographs), holdout, seed)
+    names = [photograph.image.name for photograph in photographs]
+    if len(names) < SMALLEST_FOLDER:
+        raise ValueError(
+            f"{root / 'images'}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
+            f"needs {SMALLEST_FOLDER} or more: one is held out, and two are each other's exemplar"
+        )
+    if held_out is None:
+        split = split_indices(len(names), holdout, seed)
+    else:
+        split = _recorded_split(root, names, held_out)
+    if len(split.train) < 2:
+        raise ValueError(
+            f"{root / 'images'}: of {len(names)} images {len(split.test)} are held out, but two "
+            "or more are needed to train on; lower --holdout, or use more images"
+        )
     corpus = Folder(root, size, seed=seed, train=True, indices=split.train)
-    names = tuple(photographs[i].image.name for i in split.test)
-    preview = _folder_preview(root, size, split, {Path(name).stem for name in names})
-    return TrainingData(corpus, preview, names)
+    held = tuple(names[i] for i in split.test)
+    preview = _folder_preview(root, size, split, {Path(name).stem for name in held})
+    return TrainingData(corpus, preview, held)
+
+
+def _recorded_split(root: Path, names: list[str], held_out: tuple[str, ...]) -> Split:
+    """Splits a folder as it was split before; images that are new are trained on."""
+    gone = [name for name in held_out if name not in names]
+    if gone:
+        raise ValueError(
+            f"{root / 'images'}: {first_few(gone)}, held out when the run was started, is no "
+            "longer there; put it back, or start another run"
+        )
+    held = set(held_out)
+    train = tuple(i for i, name in enumerate(names) if name not in held)
+    return Split(train=train, test=tuple(i for i, name in enumerate(names) if name in held))
 
 
 def _folder_preview(root: Path, size: tuple[int, int], split: Split, held: set[str]) -> Batch:

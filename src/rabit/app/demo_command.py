@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import platform
-import shutil
+import re
 from pathlib import Path
 
 import torch
 
 from rabit.app.display import Bar
 from rabit.app.report import GENERATOR, Fact, make_report
-from rabit.app.train_command import write_text
 from rabit.app.translate_command import open_model
 from rabit.evaluation.showcase import HELD_OUT_SEED, Showcase, make_showcase
 from rabit.inference import Translator
-from rabit.model.storage import write_atomically
+from rabit.writing import WORK_PREFIX, check_target, naming, replace_files, workplace
 
 PAGE = "index.html"
 PICTURES = "images"
+PICTURE_NAME = re.compile(r"(scene|edit)-[0-9]+-[a-z0-9-]+\.png")
 SCENES = 4
 
 
@@ -36,45 +36,60 @@ def run_demo(out: Path, model: str, seed: int, device: str, overwrite: bool) -> 
 
     Raises:
         FileExistsError: the folder holds a report and overwrite is off, or something else.
+        OSError: the folder cannot be written; it is named.
         ValueError: the model cannot be loaded, or was not trained on scenes.
     """
     if seed < 0:
         raise ValueError(f"--seed {seed}: expected 0 or more")
-    check_report_folder(out, overwrite)
+    old = check_report_folder(out, overwrite)
     translator = open_model(model, device)
     with Bar("translating") as bar:
         showcase = make_showcase(translator, SCENES, HELD_OUT_SEED + seed, bar)
     report = make_report(showcase, translator.config, model_facts(translator, showcase))
-    out.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(out / PICTURES, ignore_errors=True)
-    (out / PICTURES).mkdir()
-    for name, data in report.pictures.items():
-        _write_bytes(out / PICTURES / name, data)
-    write_text(out / PAGE, report.html)
+    files = {Path(PICTURES, name): data for name, data in report.pictures.items()}
+    files[Path(PAGE)] = report.html.encode()
+    with naming(out), workplace(out) as work:
+        for name, data in files.items():
+            (work / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / "new" / name).write_bytes(data)
+        replace_files(out, old, list(files), work)
     return out / PAGE
 
 
-def check_report_folder(out: Path, overwrite: bool) -> None:
+def check_report_folder(out: Path, overwrite: bool) -> list[Path]:
     """Refuses a folder that holds anything but a report that may be replaced.
 
+    A report without its page is one as well, if nothing but the report's pictures is there.
+
+    Returns:
+        The report's files, relative to the folder.
+
     Raises:
-        FileExistsError: it does.
+        FileExistsError: the folder holds a report and overwrite is off, or something else.
+        OSError: it cannot be written.
     """
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file; name a folder with --out")
+    check_target(out, folder=True)
     if not out.exists() or not any(out.iterdir()):
-        return
+        return []
     if not overwrite:
         raise FileExistsError(
             f"{out} is not empty; replace the report in it with --overwrite, or name another "
             "folder with --out"
         )
-    page = out / PAGE
-    if not page.is_file() or GENERATOR not in page.read_text(encoding="utf-8", errors="replace"):
+    page, pictures = out / PAGE, out / PICTURES
+    beside = sorted(pictures.iterdir()) if pictures.is_dir() else []
+    own = [Path(PICTURES, path.name) for path in beside if PICTURE_NAME.fullmatch(path.name)]
+    if page.is_file():
+        ours = GENERATOR in page.read_text(encoding="utf-8", errors="replace")
+    else:
+        others = [path for path in out.iterdir() if not path.name.startswith(WORK_PREFIX)]
+        ours = len(own) == len(beside) and others == [pictures]
+    if not ours or (pictures.exists() and not pictures.is_dir()):
         raise FileExistsError(
             f"{out} holds something else than a report of this command, which --overwrite does "
             "not replace; name another folder with --out"
         )
+    return [Path(PAGE), *own] if page.is_file() else own
 
 
 def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
@@ -89,12 +104,13 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
     rate = f"{1000 * showcase.seconds:.0f} ms, median of {_pictures(showcase)}"
     threads = torch.get_num_threads()
     where = f"{translator.device}, {threads} thread{'s' if threads > 1 else ''}"
+    places = Fact("Correspondence", f"{height // 2}×{width // 2} places on each side")
     return [
         Fact("Model", config.name),
         Fact("Parameters", f"{parameters / 1e6:.2f} million"),
         Fact("Trained on", f"{height}×{width} pixels, {len(config.condition.classes)} classes"),
         Fact("Alignment", method),
-        Fact("Correspondence", f"{height // 2}×{width // 2} places on each side"),
+        *([] if alignment.method == "none" else [places]),
         Fact("Time for one picture", rate),
         Fact("Measured on", f"{where}, {platform.machine()}"),
         Fact("Versions", f"PyTorch {torch.__version__}, Python {platform.python_version()}"),
@@ -103,12 +119,3 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
 
 def _pictures(showcase: Showcase) -> int:
     return sum(len(scene.rows) for scene in showcase.scenes) + len(showcase.edits)
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    """Writes a file: it appears complete, or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
-
-    write_atomically(path, write)

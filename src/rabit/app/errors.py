@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import typer
 from typer.core import TyperGroup
 
 INTERRUPTED = 130
 USER_ERRORS = (ValueError, OSError, FloatingPointError)
+OUT_OF_MEMORY = (
+    "there is not enough memory for this; use smaller pictures, and for training a smaller --size "
+    "or --batch"
+)
 
 
 class Commands(TyperGroup):
     """Commands whose users see what to do instead of a traceback.
 
-    A wrong value, a file that cannot be read or written, or a loss that is no number ends with
-    one line on stderr and exit code 1; Ctrl-C with exit code 130.
+    A wrong value, a file that cannot be read or written, too little memory, or a loss that is no
+    number ends with one line on stderr and exit code 1; Ctrl-C with exit code 130.
     """
 
     def invoke(self, ctx: Any) -> Any:
@@ -26,6 +31,11 @@ class Commands(TyperGroup):
             raise
         except USER_ERRORS as error:
             typer.echo(f"error: {describe(error)}", err=True)
+            raise typer.Exit(1) from error
+        except (MemoryError, RuntimeError) as error:
+            if not is_memory_error(error):
+                raise
+            typer.echo(f"error: {OUT_OF_MEMORY}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)
@@ -39,6 +49,14 @@ def describe(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         text = f"{where}{error.strerror}"
     return " ".join(text.split()) or type(error).__name__
+
+
+def is_memory_error(error: MemoryError | RuntimeError) -> bool:
+    """Tells whether Python, NumPy or one of PyTorch's allocators ran out of memory."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    text = str(error)
+    return "allocate memory" in text or "not enough memory" in text
 
 
 def note(text: str) -> None:

@@ -17,7 +17,6 @@ from rabit.app.corpora import PREVIEW_SEED, SCENES, corpus_classes
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_size
-from rabit.app.train_command import write_text
 from rabit.app.translate_command import open_model
 from rabit.data.folder import Folder
 from rabit.data.listing import read_pairs
@@ -25,6 +24,9 @@ from rabit.data.scenes import Scenes
 from rabit.evaluation.benchmark import Benchmark, PairedCorpus, benchmark_dict, evaluate
 from rabit.layers.perceptual import load_backbone
 from rabit.metrics.running import Estimate
+from rabit.writing import check_target, write_files
+
+BACKBONES = ("random", "vgg19-distilled", "vgg19")
 
 
 @dataclass(frozen=True)
@@ -62,29 +64,33 @@ def run_evaluation(options: EvaluateOptions) -> None:
     Raises:
         FileExistsError: the JSON file is there and may not be replaced.
         FileNotFoundError: a folder or file is missing.
+        OSError: the JSON file cannot be written; it is named.
         ValueError: an option or a file is wrong; it is named.
     """
+    if options.json is not None:
+        check_target(options.json)
     if options.json is not None and options.json.exists() and not options.overwrite:
         raise FileExistsError(f"{options.json} exists already; replace it with --overwrite")
+    if options.backbone not in (*BACKBONES, "none"):
+        raise ValueError(f"--backbone {options.backbone}: expected one of {', '.join(BACKBONES)}")
     if len(set(options.models)) != len(options.models):
         raise ValueError(f"{', '.join(options.models)}: name each model once")
     corpus_classes(options.data)
     if options.data == SCENES and options.seed < PREVIEW_SEED:
         note(f"training uses seeds below {PREVIEW_SEED}: the model may know scenes of this seed")
-    models = {name: open_model(name, options.device) for name in options.models}
-    first = next(iter(models.values()))
-    size = first.config.image_size if options.size is None else parse_size(options.size)
     backbone = load_backbone(options.backbone, options.backbone_weights)
     if backbone is None:
         raise ValueError("--backbone none: the perceptual distance needs one, such as random")
+    models = {name: open_model(name, options.device) for name in options.models}
+    first = next(iter(models.values()))
+    size = first.config.image_size if options.size is None else parse_size(options.size)
     corpus = open_paired(options.data, options.count, options.seed, size)
     with Bar("evaluating") as bar:
         benchmark = evaluate(models, corpus, backbone, bar)
     print_table(benchmark)
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(_report(options, size, benchmark), indent=2, allow_nan=False)
-        write_text(options.json, text + "\n")
+        text = json.dumps(_report(options, size, benchmark), indent=2, allow_nan=False) + "\n"
+        write_files({options.json: text.encode()}, overwrite=options.overwrite)
 
 
 def open_paired(data: str, count: int, seed: int, size: tuple[int, int]) -> PairedCorpus:

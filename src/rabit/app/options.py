@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from rabit.config import ExperimentConfig
+from rabit.data.decoding import check_pixels
 from rabit.fields import from_dict, to_dict
 
 
@@ -17,13 +18,15 @@ def parse_size(text: str) -> tuple[int, int]:
     """Reads a size: one number for both sides, or HEIGHTxWIDTH.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: it is neither, or more than MAX_PIXELS.
     """
     match = re.fullmatch(r"(\d{1,5})(?:[xX×](\d{1,5}))?", text.strip())
     if match is None or int(match[1]) == 0 or (match[2] is not None and int(match[2]) == 0):
         raise ValueError(f"--size {text}: expected pixels such as 128, or HEIGHTxWIDTH as 128x192")
     height = int(match[1])
-    return height, int(match[2]) if match[2] else height
+    width = int(match[2]) if match[2] else height
+    check_pixels((height, width), f"--size {text}", "picture")
+    return height, width
 
 
 def pick_device(name: str) -> torch.device:

@@ -55,8 +55,9 @@ class _Album:
         height, width = pixels.shape[:2]
         alt = escape(f"{title}: {text}" if text else title, quote=True)
         return (
-            f'<figure class="{kind}"><img src="data:image/png;base64,{data}" alt="{alt}" '
-            f'width="{width}" height="{height}">'
+            f'<figure class="{kind}"><label><input type="checkbox" title="enlarge">'
+            f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{width}" '
+            f'height="{height}"></label>'
             f"<figcaption><b>{escape(title)}</b>{escape(text)}</figcaption></figure>"
         )
 
@@ -70,7 +71,9 @@ def make_report(showcase: Showcase, config: ModelConfig, facts: Sequence[Fact]) 
         facts: lines of the model's card.
     """
     album = _Album()
-    scenes = "\n".join(_scene(album, i, scene) for i, scene in enumerate(showcase.scenes, 1))
+    aligned = config.alignment.method != "none"
+    shown = enumerate(showcase.scenes, 1)
+    scenes = "\n".join(_scene(album, i, scene, aligned) for i, scene in shown)
     edits = "\n".join(_edit(album, i, edit) for i, edit in enumerate(showcase.edits, 1))
     style = (resources.files("rabit.app") / "report.css").read_text(encoding="utf-8")
     title = "Exemplar-based translation and editing"
@@ -95,7 +98,8 @@ def make_report(showcase: Showcase, config: ModelConfig, facts: Sequence[Fact]) 
 <p>Each map below is translated with {len(showcase.scenes[0].rows)} photographs of other scenes.
 None of these scenes was trained on. Because scenes are generated, the picture that a perfect
 translation gives is known and stands in the last column; the numbers say how near each picture
-comes to it (PSNR in decibels, higher is better).</p>
+comes to it (PSNR in decibels, higher is better). A click or tap enlarges a picture, and another
+one puts it back.</p>
 {_reading(config)}
 {_legend(config)}
 {scenes}
@@ -134,8 +138,8 @@ def _reading(config: ModelConfig) -> str:
     """Explains the columns."""
     if config.alignment.method == "none":
         return (
-            "<p>This model does not align: the exemplar is laid beside the map as it is, so "
-            "“warped exemplar” shows the exemplar and the confidence is 1 everywhere.</p>"
+            "<p>This model does not align: the exemplar is laid beside the map as it is, so there "
+            "is no warped exemplar and no confidence to show.</p>"
         )
     return (
         "<p><b>Warped exemplar</b> is the photograph with its pixels moved to where the alignment "
@@ -157,14 +161,14 @@ def _legend(config: ModelConfig) -> str:
     return f'<ul class="legend" aria-label="Classes of the maps">{items}</ul>'
 
 
-def _scene(album: _Album, number: int, scene: ShownScene) -> str:
+def _scene(album: _Album, number: int, scene: ShownScene, aligned: bool) -> str:
     """One map with its translations."""
     name = f"scene-{number}"
     condition = album.figure(
         f"{name}-condition", scene.condition, f"Map {number}", "what is wanted where", "map"
     )
     rows = "\n".join(
-        _row(album, f"{name}-exemplar-{i}", shown) for i, shown in enumerate(scene.rows, 1)
+        _row(album, f"{name}-exemplar-{i}", shown, aligned) for i, shown in enumerate(scene.rows, 1)
     )
     return (
         f'<section class="card scene" aria-label="Scene {number}"><div class="wanted">{condition}'
@@ -172,19 +176,25 @@ def _scene(album: _Album, number: int, scene: ShownScene) -> str:
     )
 
 
-def _row(album: _Album, name: str, shown: Shown) -> str:
+def _row(album: _Album, name: str, shown: Shown, aligned: bool) -> str:
     """One exemplar and what came of it."""
-    figures = (
+    figures = [
         album.figure(name, shown.exemplar, "Exemplar", "gives the look"),
         album.figure(f"{name}-map", shown.exemplar_map, "Its map", "what is where in it", "map"),
-        album.figure(
-            f"{name}-warped", shown.warped, "Warped exemplar", f"{shown.warped_psnr:.1f} dB"
-        ),
-        album.figure(f"{name}-confidence", shown.confidence, "Confidence", "bright is sure", "map"),
+    ]
+    if aligned:
+        decibels = f"{shown.warped_psnr:.1f} dB"
+        figures += [
+            album.figure(f"{name}-warped", shown.warped, "Warped exemplar", decibels),
+            album.figure(
+                f"{name}-confidence", shown.confidence, "Confidence", "bright is sure", "map"
+            ),
+        ]
+    figures += [
         album.figure(f"{name}-result", shown.result, "Result", f"{shown.psnr:.1f} dB", "result"),
         album.figure(f"{name}-truth", shown.truth, "True translation", "for comparison"),
-    )
-    return f'<div class="row">{"".join(figures)}</div>'
+    ]
+    return f'<div class="row{"" if aligned else " plain"}">{"".join(figures)}</div>'
 
 
 def _edit(album: _Album, number: int, edit: ShownEdit) -> str:
@@ -195,7 +205,9 @@ def _edit(album: _Album, number: int, edit: ShownEdit) -> str:
         album.figure(f"{name}-photograph", edit.image, "Photograph", "to be edited"),
         album.figure(f"{name}-map", edit.condition, "Its map", "as it was", "map"),
         album.figure(f"{name}-edited-map", edit.edited, "Edited map", share, "map"),
-        album.figure(f"{name}-result", edit.result, "Result", f"{edit.psnr:.1f} dB", "result"),
+        album.figure(
+            f"{name}-result", edit.result, "Result", f"{edit.psnr:.1f} dB inside the edit", "result"
+        ),
         album.figure(f"{name}-truth", edit.truth, "True edit", "for comparison"),
     )
     return (

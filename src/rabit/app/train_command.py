@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import platform
-import shutil
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from rabit import __version__
-from rabit.app.corpora import TrainingData, corpus_classes, training_data
+from rabit.app.corpora import SCENES, TrainingData, corpus_classes, training_data
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
 from rabit.app.options import override, parse_size, pick_device
+from rabit.app.run_folder import (
+    check_folder,
+    read_held_out,
+    read_record,
+    replacing_run,
+    require_same_data,
+    settle_run,
+    write_record,
+)
 from rabit.config import ExperimentConfig
-from rabit.fields import to_dict
+from rabit.data.decoding import check_pixels
 from rabit.layers.perceptual import load_backbone
-from rabit.model.storage import write_atomically
+from rabit.layers.vgg import Vgg
+from rabit.model.storage import WEIGHTS
 from rabit.presets import preset, with_backbone
 from rabit.training.checkpoint import TrainState, list_checkpoints, load_checkpoint, new_state
-from rabit.training.loop import Finished, train, with_steps
+from rabit.training.loop import Finished, Progress, train, with_steps
+from rabit.writing import naming
 
-RECORD = "config.json"
-HELD_OUT = "held-out.txt"
-# What a run writes, and so what --overwrite removes.
-CONTENTS = (RECORD, HELD_OUT, "checkpoints", "samples", "tensorboard", "log.jsonl", "model")
 DEFAULT_HOLDOUT = 0.2
 
 
@@ -79,6 +83,17 @@ class TrainOptions:
     command: tuple[str, ...] = ()
 
 
+def default_run(preset: str, data: str) -> Path:
+    """Returns the run's folder that is used if none is named: runs/PRESET-DATA.
+
+    A folder that is called scenes does not share its run with the generated scenes.
+    """
+    name = Path(data).resolve().name
+    if data != SCENES and name == SCENES:
+        name = f"{SCENES}-folder"
+    return Path("runs") / f"{preset}-{name}"
+
+
 def run_training(options: TrainOptions) -> Finished:
     """Trains as the options say, in a new folder or on from a checkpoint.
 
@@ -93,30 +108,75 @@ def run_training(options: TrainOptions) -> Finished:
         if options.threads < 1:
             raise ValueError(f"--threads {options.threads}: expected 1 or more")
         torch.set_num_threads(options.threads)
-    check_folder(options.out, options.resume, options.overwrite)
+    out = options.out
+    if options.resume or options.overwrite:
+        settle_run(out)
+    check_folder(out, options.resume, options.overwrite)
     classes = corpus_classes(options.data)
-    record = read_record(options.out) if options.resume else {}
+    record = read_record(out) if options.resume else {}
     holdout = _recorded(options.holdout, record.get("holdout"), "--holdout", DEFAULT_HOLDOUT)
+    state, held_out = None, None
     if options.resume:
+        require_same_data(out, record, options.data)
+        held_out = () if options.data == SCENES else read_held_out(out)
         state = _resumed(options, classes, device)
-        config = state.config
-    else:
-        config = configure(preset(options.preset, classes), options)
-        state = new_state(config, device)
+        if state.step == state.config.train.steps and (out / "model" / WEIGHTS).is_file():
+            note(f"the run has taken all of its {state.step} steps; --steps N takes more")
+            return Finished(step=state.step, interrupted=False, model=out / "model")
+    config = configure(preset(options.preset, classes), options) if state is None else state.config
     weights = options.backbone_weights or _path(record.get("backbone_weights"))
-    backbone = None
-    if config.losses.perc or config.losses.cxt or config.losses.pse:
-        backbone = load_backbone(config.losses.backbone, weights)
-    if backbone is not None:
-        backbone.check(config.losses.layers())
-    data = training_data(options.data, config.model.image_size, config.train.seed, holdout)
+    backbone = _backbone(config, weights)
+    data = training_data(
+        options.data, config.model.image_size, config.train.seed, holdout, held_out
+    )
+    state = new_state(config, device) if state is None else state
 
-    if options.overwrite:
-        remove_run(options.out)
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_record(options, config, data, weights, holdout)
-    with TrainingDisplay(config.train.log_every) as display:
-        return train(state, backbone, data.corpus, data.preview, options.out, display)
+    with naming(out):
+        out.mkdir(parents=True, exist_ok=True)
+    with replacing_run(out) if options.overwrite else nullcontext(_nothing) as settle:
+        write_record(
+            out, options.preset, options.data, options.command, config, data.held_out, holdout,
+            weights,
+        )  # fmt: skip
+        with TrainingDisplay(config.train.log_every) as display:
+
+            def report(told: Progress) -> None:
+                settle()
+                display(told)
+
+            return _train(state, backbone, data, out, report)
+
+
+def _train(
+    state: TrainState,
+    backbone: Vgg | None,
+    data: TrainingData,
+    out: Path,
+    report: Callable[[Progress], None],
+) -> Finished:
+    """Trains, and says what is left if a second Ctrl-C ends that at once."""
+    try:
+        return train(state, backbone, data.corpus, data.preview, out, report)
+    except KeyboardInterrupt:
+        saved = list_checkpoints(out / "checkpoints")
+        last = f"after {saved[-1].name}; --resume goes on from there" if saved else "of this run"
+        note(f"stopped at once, so nothing was saved {last}")
+        raise
+
+
+def _nothing() -> None:
+    """Stands for what there is to do after a step where no run is replaced."""
+
+
+def _backbone(config: ExperimentConfig, weights: Path | None) -> Vgg | None:
+    """Loads the perceptual network, if a loss needs one, and checks that it has their layers."""
+    losses = config.losses
+    backbone = None
+    if losses.perc or losses.cxt or losses.pse:
+        backbone = load_backbone(losses.backbone, weights)
+    if backbone is not None:
+        backbone.check(losses.layers())
+    return backbone
 
 
 def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConfig:
@@ -137,46 +197,14 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
     config = replace(config, model=model, train=replace(train, **given))
     if options.backbone is not None:
         config = replace(config, losses=with_backbone(config.losses, options.backbone))
-    return override(config, options.assignments)
-
-
-def check_folder(out: Path, resume: bool, overwrite: bool) -> None:
-    """Refuses a run's folder that would be written over by accident.
-
-    Raises:
-        FileExistsError: it holds something, and neither resume nor overwrite is on; or it holds
-            something else than a run.
-        ValueError: both are on, or there is nothing to resume.
-    """
-    if resume and overwrite:
-        raise ValueError("--resume and --overwrite: give one of the two")
-    if out.exists() and not out.is_dir():
-        raise FileExistsError(f"{out} is a file; give a run's folder with --out")
-    filled = out.is_dir() and any(out.iterdir())
-    if resume and not list_checkpoints(out / "checkpoints"):
-        raise ValueError(f"{out}: no checkpoint to resume from; start the run without --resume")
-    if not filled or resume:
-        return
-    if not overwrite:
-        raise FileExistsError(
-            f"{out} is not empty: --resume goes on with the run in it, --overwrite replaces it, "
-            "--out names another folder"
+    changed = override(config, options.assignments)
+    if changed.model.condition != config.model.condition:
+        raise ValueError(
+            "--set model.condition…: the classes and the kind of the maps are those of the data; "
+            "leave it out, and name other classes in the folder's classes.txt"
         )
-    if "rabit" not in read_record(out):
-        raise FileExistsError(
-            f"{out} holds something else than a run, which --overwrite does not replace; choose "
-            "another folder with --out"
-        )
-
-
-def remove_run(out: Path) -> None:
-    """Removes what a run wrote into its folder; other files stay."""
-    for name in CONTENTS:
-        path = out / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+    check_pixels(changed.model.image_size, "model.image_size", "picture")
+    return changed
 
 
 def _resumed(options: TrainOptions, classes: tuple[str, ...], device: torch.device) -> TrainState:
@@ -213,8 +241,11 @@ def _resumed(options: TrainOptions, classes: tuple[str, ...], device: torch.devi
             "start another run"
         )
     state.config = new
-    if state.step >= new.train.steps:
-        note(f"the run has taken all of its {state.step} steps; --steps N takes more")
+    if state.step > new.train.steps:
+        raise ValueError(
+            f"--steps {new.train.steps}: the run in {options.out} has taken {state.step} already; "
+            "give a larger number, or start another run"
+        )
     return state
 
 
@@ -229,50 +260,6 @@ def _newest_state(folder: Path, device: torch.device) -> TrainState:
     raise ValueError(
         f"{folder}: none of its {len(checkpoints)} checkpoints can be read; start another run"
     )
-
-
-def write_record(
-    options: TrainOptions,
-    config: ExperimentConfig,
-    data: TrainingData,
-    weights: Path | None,
-    holdout: float,
-) -> None:
-    """Writes config.json, and the names of the held-out images, into the run's folder."""
-    record = {
-        "rabit": __version__,
-        "torch": torch.__version__,
-        "numpy": version("numpy"),
-        "python": platform.python_version(),
-        "command": list(options.command),
-        "preset": options.preset,
-        "data": options.data,
-        "seed": config.train.seed,
-        "holdout": holdout,
-        "backbone_weights": None if weights is None else str(weights.resolve()),
-        "config": to_dict(config),
-    }
-    write_text(options.out / RECORD, json.dumps(record, indent=2) + "\n")
-    if data.held_out:
-        write_text(options.out / HELD_OUT, "\n".join(data.held_out) + "\n")
-
-
-def read_record(out: Path) -> dict[str, Any]:
-    """Reads a run's config.json; empty if it is missing or no record of a run."""
-    try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a text file: it appears complete, or not at all."""
-
-    def write(temporary: Path) -> None:
-        temporary.write_text(text, encoding="utf-8")
-
-    write_atomically(path, write)
 
 
 def _recorded(given: float | None, recorded: Any, flag: str, default: float) -> float:

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from rabit.app.errors import note
 from rabit.app.options import pick_device
-from rabit.data.images import save_png, to_image
+from rabit.data.decoding import decode_file
+from rabit.data.images import png_bytes, read_image, to_image
 from rabit.data.pictures import Pixels, condition_pixels, confidence_pixels, grid
 from rabit.inference import Translation, Translator, load
 from rabit.inputs import condition_batch, image_batch
 from rabit.sizing import resize_images
+from rabit.writing import check_target, write_files
 
 TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result")
 
@@ -43,12 +45,16 @@ class Outputs:
             if (path := getattr(self, name)) is not None
         }
 
-    def check(self) -> None:
+    def check(self, *inputs: Path | None) -> None:
         """Refuses, before any work, files that cannot be written.
+
+        Args:
+            inputs: files that are read, none of which may be replaced.
 
         Raises:
             FileExistsError: a file is there and may not be replaced.
-            ValueError: a name does not end in .png, or two are the same.
+            ValueError: a name does not end in .png, two are the same, or one is an input.
+            OSError: a place cannot be written to.
         """
         taken: dict[Path, str] = {}
         for option, path in self.named().items():
@@ -57,6 +63,12 @@ class Outputs:
             if path.resolve() in taken:
                 raise ValueError(f"{taken[path.resolve()]} and {option} name one file, {path}")
             taken[path.resolve()] = option
+            if any(given is not None and _same_file(given, path) for given in inputs):
+                raise ValueError(
+                    f"{option} {path} is one of the files to read, which would be lost; choose "
+                    "another name"
+                )
+            check_target(path)
             if path.exists() and not self.overwrite:
                 raise FileExistsError(
                     f"{path} exists already; choose another name with {option}, or replace it "
@@ -64,7 +76,7 @@ class Outputs:
                 )
 
     def write(self, result: Translation, inputs: Callable[[], list[Pixels]]) -> None:
-        """Writes the files.
+        """Writes the files: all of them, or none.
 
         Args:
             result: of one condition.
@@ -73,14 +85,23 @@ class Outputs:
         size = (result.image.shape[-2], result.image.shape[-1])
         warped = to_image(result.warped[0])
         confidence = confidence_pixels(result.confidence[0], size)
-        result.save(self.out, overwrite=self.overwrite)
+        image = to_image(result.image[0])
+        pictures = {self.out: image}
         if self.warped is not None:
-            save_png(self.warped, warped, overwrite=self.overwrite)
+            pictures[self.warped] = warped
         if self.confidence is not None:
-            save_png(self.confidence, confidence, overwrite=self.overwrite)
+            pictures[self.confidence] = confidence
         if self.grid is not None:
-            row = [*inputs(), warped, confidence, to_image(result.image[0])]
-            save_png(self.grid, grid([row], TITLES), overwrite=self.overwrite)
+            pictures[self.grid] = grid([[*inputs(), warped, confidence, image]], TITLES)
+        files = {path: png_bytes(picture) for path, picture in pictures.items()}
+        write_files(files, overwrite=self.overwrite)
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    """Tells whether two names are one file, under links as well."""
+    if one.exists() and other.exists():
+        return one.samefile(other)
+    return one.resolve() == other.resolve()
 
 
 def open_model(model: str, device: str) -> Translator:
@@ -108,8 +129,10 @@ def run_translate(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    outputs.check()
+    outputs.check(condition, exemplar, exemplar_condition)
     translator = open_model(model, device)
+    if exemplar_condition is not None:
+        check_sizes(exemplar, exemplar_condition)
     if exemplar_condition is None:
         note(
             "no --exemplar-condition: the maps are not matched class by class, and both sides "
@@ -136,10 +159,29 @@ def run_edit(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    outputs.check()
+    outputs.check(image, condition, edited)
     translator = open_model(model, device)
+    check_sizes(image, condition)
+    check_sizes(image, edited)
     result = translator.edit(image, condition, edited, keep_unedited=keep_unedited, seed=seed)
     outputs.write(result, lambda: _inputs(translator, edited, image, result))
+
+
+def check_sizes(photograph: Path, condition: Path) -> None:
+    """Checks that a photograph, upright, and its map have one size.
+
+    Raises:
+        FileNotFoundError: one of them is missing.
+        ValueError: they have two sizes, or one cannot be read.
+    """
+    height, width = read_image(photograph).shape[:2]
+    found = decode_file(condition, "label map").image.size
+    if found != (width, height):
+        raise ValueError(
+            f"{photograph} is {width}×{height} pixels but its map {condition} "
+            f"{found[0]}×{found[1]} (width×height); make them the same size, the map without "
+            "smoothing (nearest neighbour)"
+        )
 
 
 def _inputs(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from rabit.data.text import require_file
 
 MAX_PIXELS = 64_000_000
 """The largest image that is read; a larger one is refused from its header, before decoding."""
+
+LABEL_FORMATS = ("BMP", "PNG", "PPM", "TIFF")
+"""Formats that keep the ids of a label map as they are."""
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
@@ -107,13 +111,15 @@ def _reading(name: str, kind: str) -> Iterator[None]:
         try:
             yield
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            found = re.search(r"[0-9]+ pixels", str(error))
             raise ValueError(
-                f"{name}: a {kind} of more than {MAX_PIXELS} pixels; make it smaller"
+                f"{name}: {found[0] if found else 'this'} is more than {MAX_PIXELS} pixels; make "
+                f"the {kind} smaller"
             ) from error
         except Exception as error:  # Pillow's decoders raise whatever a damaged file leads them to
             raise ValueError(
                 f"{name}: cannot be read as an image ({error}); expected a complete {kind} as one "
-                f"of {', '.join(_FORMATS)}"
+                f"of {', '.join(LABEL_FORMATS if kind == 'label map' else _FORMATS)}"
             ) from error
 
 

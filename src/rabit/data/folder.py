@@ -255,8 +255,8 @@ class Folder(Dataset[Sample]):
         """References among the chosen images, from their label maps."""
         if len(self._chosen) < 2:
             raise ValueError(
-                f"{self._root}: one image only, but an exemplar has to be another one; use more "
-                "images, or train with ExemplarMix(hard=0, easy=0, itself=1)"
+                f"{self._root}: one image only, but an exemplar has to be another one; use 2 or "
+                "more images"
             )
         count = len(self._classes)
         maps = (read_labels(self._photographs[i].labels, count) for i in self._chosen)

@@ -6,6 +6,7 @@ the file cannot be reached at all) names it and says what to do.
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import secrets
@@ -17,9 +18,17 @@ from jaxtyping import Float, Int64, Integer, UInt8
 from PIL import Image
 from torch import Tensor
 
-from rabit.data.decoding import Decoded, decode_file, decode_image, id_pixels, rgb_pixels
+from rabit.data.decoding import (
+    LABEL_FORMATS,
+    Decoded,
+    decode_file,
+    decode_image,
+    id_pixels,
+    rgb_pixels,
+)
 from rabit.data.text import read_text
 from rabit.data.transforms import resize_image
+from rabit.writing import check_target, naming
 
 MAX_CLASSES = 65_536
 """The most classes that a 16-bit label map can tell apart."""
@@ -29,7 +38,6 @@ IMAGE_SUFFIXES = frozenset(
 )
 LABEL_SUFFIXES = frozenset({".bmp", ".pgm", ".png", ".tif", ".tiff"})
 
-_LABEL_FORMATS = ("BMP", "PNG", "PPM", "TIFF")
 _NUMBERED = re.compile(r"([0-9]+)\s*[\s:,]\s*(\S.*)")
 
 
@@ -130,7 +138,7 @@ def check_ids(ids: np.ndarray, classes: int, name: str) -> None:
 
 
 def _class_ids(decoded: Decoded, classes: int, name: str) -> Int64[np.ndarray, "H W"]:
-    if decoded.format not in ("", *_LABEL_FORMATS):
+    if decoded.format not in ("", *LABEL_FORMATS):
         raise ValueError(
             f"{name}: a label map saved as {decoded.format}, which may change ids; save it as PNG "
             "with one 8-bit channel (mode L or P)"
@@ -226,6 +234,7 @@ def save_png(
 
     Raises:
         FileExistsError: there is such a file and it may not be replaced.
+        OSError: the file cannot be written; it is named.
         ValueError: the name does not end in .png, or the array is neither image nor map.
     """
     path = Path(path)
@@ -234,14 +243,23 @@ def save_png(
     image = _to_pillow(array, path)
     if path.exists() and not overwrite:
         raise FileExistsError(f"{path}: exists already; choose another name or allow overwriting")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with partial.open("xb") as stream:
-            image.save(stream, format="PNG")
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    check_target(path)
+    with naming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{secrets.token_hex(8)}.part")
+        try:
+            with partial.open("xb") as stream:
+                image.save(stream, format="PNG")
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def png_bytes(picture: UInt8[np.ndarray, "H W 3"]) -> bytes:
+    """Encodes a picture (H, W, 3) uint8 as PNG."""
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(stream, format="PNG")
+    return stream.getvalue()
 
 
 def _to_pillow(array: np.ndarray, path: Path) -> Image.Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +16,44 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def palette(count: int) -> Pixels:
-    """Returns (count, 3) distinct colours, the same for every call: hues by the golden angle."""
-    hue = (np.arange(count) * 0.61803398875) % 1.0
-    value = 0.95 - 0.25 * (np.arange(count) % 3) / 2
-    saturation = 0.55 + 0.35 * ((np.arange(count) // 3) % 2)
-    offsets = np.array([5.0, 3.0, 1.0])
-    k = (offsets[None] + hue[:, None] * 6) % 6
-    ramp = np.clip(np.minimum(k, 4 - k), 0, 1)
-    colours = value[:, None] * (1 - saturation[:, None] * ramp)
-    return np.round(255 * colours).astype(np.uint8)
+    """Returns (count, 3) colours, the same for every call, the first of which are far apart.
+
+    Up to 256 are distinct; further ones begin anew.
+    """
+    colours = _separated(256)
+    return colours[np.arange(count) % len(colours)]
+
+
+@lru_cache(maxsize=1)
+def _separated(count: int) -> Pixels:
+    """Chooses colours one by one, each as far from those before it as can be (CIELAB, 1976)."""
+    levels = np.arange(13) * 20 + 10
+    colours = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), axis=-1).reshape(-1, 3)
+    lab = _lab(colours)
+    chroma = np.linalg.norm(lab[:, 1:], axis=1)
+    # Neither near to black and white nor glaring.
+    usable = (lab[:, 0] > 25) & (lab[:, 0] < 92) & (chroma < 85)
+    colours, lab = colours[usable], lab[usable]
+    distance = np.linalg.norm(lab - _lab(np.array([[70, 130, 200]])), axis=1)
+    chosen = [int(distance.argmin())]
+    distance = np.full(len(lab), np.inf)
+    while len(chosen) < count:
+        distance = np.minimum(distance, np.linalg.norm(lab - lab[chosen[-1]], axis=1))
+        chosen.append(int(distance.argmax()))
+    return colours[chosen].astype(np.uint8)
+
+
+def _lab(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """Returns sRGB colours (N, 3) in 0 to 255 as CIELAB under D65."""
+    share = colours / 255
+    linear = np.where(share > 0.04045, ((share + 0.055) / 1.055) ** 2.4, share / 12.92)
+    to_xyz = np.array(
+        [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
+    )
+    xyz = linear @ to_xyz.T / to_xyz.sum(axis=1)
+    root = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    x, y, z = root.T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
 def condition_pixels(channels: Float[Tensor, "C H W"]) -> Pixels:

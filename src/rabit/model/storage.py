@@ -19,6 +19,7 @@ from rabit.config import ModelConfig
 from rabit.fields import from_dict, to_dict
 from rabit.layers.weights import read_tensors
 from rabit.model.network import TranslationNetwork, build_network
+from rabit.writing import WriteError, naming, write_error
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
@@ -45,11 +46,12 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         write: called with the temporary path.
 
     Raises:
-        OSError: it could not be written; torch and safetensors report a full disk as errors of
-            their own, which become this one.
+        OSError: it could not be written; it is named. Torch and safetensors report a full disk
+            as errors of their own, which become this one.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-    os.close(handle)
+    with naming(path):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        os.close(handle)
     temporary = Path(name)
     try:
         write(temporary)
@@ -57,10 +59,13 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             os.fsync(file.fileno())
         temporary.chmod(0o644)
         temporary.replace(path)
+    except OSError as error:
+        raise write_error(error, path) from error
     except (RuntimeError, SafetensorError) as error:
         free = shutil.disk_usage(path.parent).free / 2**20
-        raise OSError(
-            f"{path}: could not be written ({error}); the disk has {free:.0f} MiB left"
+        raise WriteError(
+            f"{path}: could not be written ({error}); the disk has {free:.0f} MiB left: make space "
+            "there, or write to another one"
         ) from error
     finally:
         temporary.unlink(missing_ok=True)

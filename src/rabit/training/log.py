@@ -11,6 +11,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from rabit.data.pictures import Pixels
 from rabit.model.storage import write_atomically
+from rabit.writing import naming
 
 
 class RunLog:
@@ -35,18 +36,25 @@ class RunLog:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.lines.close()
-        self.board.close()
+        try:
+            with naming(self.folder / "log.jsonl"):
+                self.lines.close()
+        finally:
+            with naming(self.folder / "tensorboard"):
+                self.board.close()
 
     def figures(self, step: int, values: dict[str, float]) -> None:
         """Writes one line of named figures of a step."""
-        self.lines.write(json.dumps({"step": step, **values}) + "\n")
-        self.lines.flush()
-        for name, value in values.items():
-            self.board.add_scalar(name, value, step)
+        with naming(self.folder / "log.jsonl"):
+            self.lines.write(json.dumps({"step": step, **values}) + "\n")
+            self.lines.flush()
+        with naming(self.folder / "tensorboard"):
+            for name, value in values.items():
+                self.board.add_scalar(name, value, step)
 
     def picture(self, step: int, pixels: Pixels) -> None:
         """Writes a sample grid."""
         path = self.folder / "samples" / f"step-{step:07d}.png"
         write_atomically(path, lambda temporary: Image.fromarray(pixels).save(temporary, "PNG"))
-        self.board.add_image("samples", pixels, step, dataformats="HWC")
+        with naming(self.folder / "tensorboard"):
+            self.board.add_image("samples", pixels, step, dataformats="HWC")

@@ -123,9 +123,9 @@ def train_step(
         if "NaN" not in str(error):
             raise ValueError(f"step {state.step}: {error}") from error
         raise FloatingPointError(
-            f"step {state.step}: the network's own features are not finite, so that no loss could "
-            f"be computed ({error}). The weights have diverged: lower the learning rate, and resume "
-            "from a checkpoint of before"
+            f"step {state.step}: the network's own features are not finite, so no loss could be "
+            f"computed ({error}). The weights have diverged: lower the learning rate, and resume "
+            "from an earlier checkpoint"
         ) from error
     values = {name: value.item() for name, value in result.values.items()}
     check_finite(values, state.step)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import re
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from PIL import Image
 from rabit.data.scenes.canvas import CLASSES
 from rabit.data.scenes.layout import check_size, sample_layout
 from rabit.data.scenes.style import Style, render, sample_style
+from rabit.writing import check_target, naming, replace_files, workplace
 
 _FOLDERS = ("images", "labels", "truth")
 _COLUMNS = ("condition", "exemplar", "exemplar_condition", "truth")
@@ -42,7 +41,7 @@ def write_scenes(
         out: the folder; it must be empty or missing unless `overwrite`.
         count: number of photographs, at least 2.
         seed: of all of them, at least 0.
-        size: height and width in pixels, each at least 64.
+        size: height and width in pixels, each at least 64, together at most MAX_PIXELS.
         overwrite: whether to replace the scenes that an earlier call wrote there; other files
             stay.
         progress: called with the number of photographs written and their total.
@@ -50,6 +49,7 @@ def write_scenes(
     Raises:
         ValueError: a bad count, seed or size; the folder is not empty and `overwrite` is off; or
             a file stands in the way that is not an earlier call's.
+        OSError: the folder cannot be written; it is named.
     """
     if count < 2:
         raise ValueError(
@@ -60,13 +60,10 @@ def write_scenes(
         raise ValueError(f"seed {seed} of scenes, expected 0 or more; give another seed")
     check_size(size)
     old = _check_folder(out, count, overwrite)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    check_target(out, folder=True)
+    with naming(out), workplace(out) as work:
         new = _write(work / "new", count, seed, size, progress)
-        _replace(out, old, new, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+        replace_files(out, old, new, work)
 
 
 def _file_names(stem: str) -> tuple[Path, ...]:
@@ -159,23 +156,3 @@ def _write(
     with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as lines:
         csv.writer(lines, lineterminator="\n").writerows([_COLUMNS, *rows])
     return [*written, Path("pairs.csv")]
-
-
-def _replace(out: Path, old: list[Path], new: list[Path], work: Path) -> None:
-    """Moves the old files out and the new ones in, or back again if that fails."""
-    folders = [out, *(out / name for name in _FOLDERS)]
-    created = [folder for folder in folders if not folder.exists()]
-    moves = [(out / name, work / "old" / name) for name in old]
-    moves += [(work / "new" / name, out / name) for name in new]
-    done: list[tuple[Path, Path]] = []
-    try:
-        for source, target in moves:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            source.rename(target)
-            done.append((source, target))
-    except BaseException:
-        for source, target in reversed(done):
-            target.rename(source)
-        for folder in reversed(created):
-            shutil.rmtree(folder, ignore_errors=True)
-        raise

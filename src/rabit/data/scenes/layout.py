@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
+from rabit.data.decoding import check_pixels
 from rabit.data.scenes.buildings import draw_house
 from rabit.data.scenes.canvas import Canvas
 from rabit.data.scenes.objects import (
@@ -46,8 +47,9 @@ def check_size(size: tuple[int, int]) -> None:
         size: height and width in pixels.
 
     Raises:
-        ValueError: a side is shorter than 64 pixels.
+        ValueError: a side is shorter than 64 pixels, or the area is beyond MAX_PIXELS.
     """
+    check_pixels(size, "size", "scene")
     if min(size) < SMALLEST:
         raise ValueError(
             f"size {size[0]} x {size[1]} (height x width), expected at least {SMALLEST} x "
@@ -66,8 +68,9 @@ def sample_layout(rng: np.random.Generator, size: tuple[int, int]) -> UInt8[np.n
         (H, W) uint8 class ids, indices into `CLASSES`.
 
     Raises:
-        ValueError: a side is shorter than 64 pixels.
+        ValueError: a side is shorter than 64 pixels, or the area is beyond MAX_PIXELS.
     """
+    check_pixels(size, "size", "scene")
     check_size(size)
     height, width = size
     image = Image.new("L", (width, height))

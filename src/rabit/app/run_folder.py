@@ -1,0 +1,201 @@
+"""The folder of a training run: what is in it, what may be replaced, what is recorded."""
+
+from __future__ import annotations
+
+import json
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rabit import __version__
+from rabit.app.corpora import SCENES
+from rabit.config import ExperimentConfig
+from rabit.data.text import read_text
+from rabit.fields import to_dict
+from rabit.model.storage import write_atomically
+from rabit.training.checkpoint import list_checkpoints
+from rabit.writing import check_target, exchange, naming
+
+RECORD = "config.json"
+HELD_OUT = "held-out.txt"
+# What a run writes, and so what --overwrite replaces.
+CONTENTS = (RECORD, HELD_OUT, "checkpoints", "samples", "tensorboard", "log.jsonl", "model")
+ASIDE = ".replaced"
+
+
+def check_folder(out: Path, resume: bool, overwrite: bool) -> None:
+    """Refuses a run's folder that would be written over by accident.
+
+    Raises:
+        FileExistsError: it holds something, and neither resume nor overwrite is on; or it holds
+            something else than a run.
+        OSError: the folder cannot be written.
+        ValueError: both are on, or there is nothing to resume.
+    """
+    if resume and overwrite:
+        raise ValueError("--resume and --overwrite: give one of the two")
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out} is a file; give a run's folder with --out")
+    check_target(out, folder=True)
+    filled = out.is_dir() and any(out.iterdir())
+    if resume and not list_checkpoints(out / "checkpoints"):
+        raise ValueError(f"{out}: no checkpoint to resume from; start the run without --resume")
+    if not filled or resume:
+        return
+    if not overwrite:
+        raise FileExistsError(
+            f"{out} is not empty: --resume goes on with the run in it, --overwrite replaces it, "
+            "--out names another folder"
+        )
+    if "rabit" not in read_record(out):
+        raise FileExistsError(
+            f"{out} holds something else than a run, which --overwrite does not replace; choose "
+            "another folder with --out"
+        )
+
+
+def remove_run(out: Path) -> None:
+    """Removes what a run wrote into its folder; other files stay."""
+    for name in CONTENTS:
+        path = out / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def replacing_run(out: Path) -> Iterator[Callable[[], None]]:
+    """Keeps the run in a folder aside until the new one there has a checkpoint.
+
+    If the new run ends without one, the old run is put back.
+
+    Yields:
+        What removes the old run as soon as there is a checkpoint; to be called now and then.
+    """
+    aside = out / ASIDE
+    with naming(out):
+        exchange([(out / name, aside / name) for name in CONTENTS if (out / name).exists()])
+
+    def settle_if_saved() -> None:
+        if aside.is_dir() and list_checkpoints(out / "checkpoints"):
+            settle_run(out)
+
+    try:
+        yield settle_if_saved
+    finally:
+        settle_run(out)
+
+
+def settle_run(out: Path) -> None:
+    """Ends a replacement: the old run goes if the new one has a checkpoint, or else comes back."""
+    aside = out / ASIDE
+    if not aside.is_dir():
+        return
+    if list_checkpoints(out / "checkpoints"):
+        shutil.rmtree(aside)
+        return
+    remove_run(out)
+    exchange([(path, out / path.name) for path in sorted(aside.iterdir())])
+    aside.rmdir()
+
+
+def require_same_data(out: Path, record: dict[str, Any], data: str) -> None:
+    """Refuses to resume a run with other data than it was started with.
+
+    Args:
+        out: the run's folder.
+        record: what `read_record` found there.
+        data: scenes, or a folder.
+
+    Raises:
+        ValueError: it is other data.
+    """
+    recorded = record.get("data")
+    if not isinstance(recorded, str) or recorded == data:
+        return
+    if SCENES in (recorded, data) or Path(recorded).resolve() != Path(data).resolve():
+        raise ValueError(
+            f"--data {data}: the run in {out} was started with {recorded}; resume it with --data "
+            f"{recorded}, or start another run (if that folder was moved, correct data in "
+            f"{out / RECORD})"
+        )
+
+
+def read_held_out(out: Path) -> tuple[str, ...]:
+    """Reads the names of the images that a run on a folder does not train on.
+
+    Raises:
+        ValueError: the list is missing.
+    """
+    path = out / HELD_OUT
+    if not path.is_file():
+        raise ValueError(
+            f"{path} is missing, which names the images that the run must not train on; put it "
+            "back, or start another run"
+        )
+    return tuple(name for name in read_text(path).split("\n") if name)
+
+
+def write_record(
+    out: Path,
+    preset: str,
+    data: str,
+    command: tuple[str, ...],
+    config: ExperimentConfig,
+    held_out: tuple[str, ...],
+    holdout: float,
+    weights: Path | None,
+) -> None:
+    """Writes config.json, and the names of the held-out images, into the run's folder.
+
+    Args:
+        out: the run's folder.
+        preset: name of the preset.
+        data: scenes, or a folder.
+        command: what the user typed.
+        config: the experiment.
+        held_out: names of the folder's images that are not trained on.
+        holdout: their share.
+        weights: file of the perceptual backbone.
+    """
+    record = {
+        "rabit": __version__,
+        "torch": torch.__version__,
+        "numpy": version("numpy"),
+        "python": platform.python_version(),
+        "command": list(command),
+        "preset": preset,
+        "data": data if data == SCENES else str(Path(data).resolve()),
+        "seed": config.train.seed,
+        "holdout": holdout,
+        "backbone_weights": None if weights is None else str(weights.resolve()),
+        "config": to_dict(config),
+    }
+    write_text(out / RECORD, json.dumps(record, indent=2) + "\n")
+    if held_out:
+        write_text(out / HELD_OUT, "\n".join(held_out) + "\n")
+
+
+def read_record(out: Path) -> dict[str, Any]:
+    """Reads a run's config.json; empty if it is missing or no record of a run."""
+    try:
+        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text file: it appears complete, or not at all."""
+
+    def write(temporary: Path) -> None:
+        temporary.write_text(text, encoding="utf-8")
+
+    write_atomically(path, write)

@@ -1,0 +1,187 @@
+"""Writing of files so that they appear complete or not at all, with errors that name them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+WORK_PREFIX = ".rabit-"
+
+
+class WriteError(OSError):
+    """A file or folder that the user asked for could not be written; the text names it."""
+
+
+def write_error(error: OSError, target: Path) -> WriteError:
+    """Returns an error of the system as one about the file that the user asked for.
+
+    An error that names such a file already stays as it is.
+
+    Args:
+        error: what the system said, perhaps of a temporary file.
+        target: the file or folder that the user named.
+    """
+    if isinstance(error, WriteError):
+        return error
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        advice = f"make space on the disk{_space(target)}, or write to another one"
+    elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        advice = "choose a place that you may write to, or change its permissions"
+    elif error.errno in (errno.ENOTDIR, errno.EEXIST, errno.EISDIR, errno.ENAMETOOLONG):
+        advice = "choose another name"
+    else:
+        advice = "choose another place, or try again"
+    return WriteError(f"{target}: could not be written ({reason}); {advice}")
+
+
+@contextmanager
+def naming(target: Path) -> Iterator[None]:
+    """Turns errors of the system, while a file or folder is written, into `write_error`s."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(error, target) from error
+
+
+def check_target(target: Path, folder: bool = False) -> None:
+    """Refuses, before any work, a file or folder that cannot be written.
+
+    Args:
+        target: where to; folders above it may be missing.
+        folder: whether it is a folder.
+
+    Raises:
+        WriteError: it is a folder (or no folder), something above it is a file, or the place may
+            not be written to.
+    """
+    with naming(target):
+        if target.is_dir() and not folder:
+            raise IsADirectoryError(errno.EISDIR, "it is a folder, expected a file")
+        if folder and target.exists() and not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "it is a file, expected a folder")
+        above = target if folder else target.parent
+        while not above.exists():
+            above = above.parent
+        if not above.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, f"{above} is a file, expected a folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, f"the folder {above} is not writable")
+
+
+def write_files(files: Mapping[Path, bytes], overwrite: bool = False) -> None:
+    """Writes several files: all of them appear, or none, and what was there stays.
+
+    Args:
+        files: what each holds; missing folders are made.
+        overwrite: whether files that are there may be replaced.
+
+    Raises:
+        FileExistsError: one is there and may not be replaced.
+        WriteError: one could not be written; it is named.
+    """
+    for path in files:
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists already; choose another name or overwrite it")
+    created: list[Path] = []
+    temporary: list[Path] = []
+    moves: list[tuple[Path, Path]] = []
+    try:
+        for path, data in files.items():
+            with naming(path):
+                created += make_folders(path.parent)
+                partial, old = (path.with_name(f".{secrets.token_hex(8)}.part") for _ in range(2))
+                temporary += [partial, old]
+                partial.write_bytes(data)
+                moves += [(path, old)] if path.exists() else []
+                moves.append((partial, path))
+        with naming(next(iter(files))):
+            exchange(moves)
+    finally:
+        for path in temporary:
+            path.unlink(missing_ok=True)
+        _remove_empty(created)
+
+
+@contextmanager
+def workplace(out: Path) -> Iterator[Path]:
+    """Gives a temporary folder on the disk of a folder that is to be filled, and removes it.
+
+    Args:
+        out: the folder; where it is missing the temporary one lies beside it.
+    """
+    if not out.exists():
+        home, created = out.parent, make_folders(out.parent)
+    else:
+        home, created = out, []
+    work = Path(tempfile.mkdtemp(prefix=WORK_PREFIX, dir=home))
+    try:
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+        _remove_empty(created)
+
+
+def replace_files(out: Path, old: Sequence[Path], new: Sequence[Path], work: Path) -> None:
+    """Moves old files out of a folder and new ones in, or all back again if that fails.
+
+    Args:
+        out: the folder; created if missing.
+        old: names in it, relative, that go to work/old.
+        new: names in work/new, relative, that come into it.
+        work: a folder on the same disk.
+    """
+    moves = [(out / name, work / "old" / name) for name in old]
+    exchange([*moves, *((work / "new" / name, out / name) for name in new)])
+
+
+def exchange(moves: Sequence[tuple[Path, Path]]) -> None:
+    """Renames files in order; if one cannot be, those that were renamed get their names back.
+
+    Args:
+        moves: each file's old and new path; folders of the new ones are made.
+    """
+    created: list[Path] = []
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in moves:
+            created += make_folders(target.parent)
+            source.rename(target)
+            done.append((source, target))
+    except BaseException:
+        for source, target in reversed(done):
+            target.rename(source)
+        _remove_empty(created)
+        raise
+
+
+def make_folders(folder: Path) -> list[Path]:
+    """Makes a folder with those above it, and returns the ones that were missing."""
+    missing: list[Path] = []
+    above = folder
+    while not above.exists():
+        missing.insert(0, above)
+        above = above.parent
+    folder.mkdir(parents=True, exist_ok=True)
+    return missing
+
+
+def _remove_empty(folders: Sequence[Path]) -> None:
+    """Removes folders, the last first, that hold nothing."""
+    for folder in reversed(folders):
+        with suppress(OSError):
+            folder.rmdir()
+
+
+def _space(target: Path) -> str:
+    """Says how much space is left where a file was to be written, if that is known."""
+    for above in (target, *target.parents):
+        with suppress(OSError):
+            return f" ({shutil.disk_usage(above).free / 2**20:.0f} MiB are left)"
+    return ""
