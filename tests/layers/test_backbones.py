@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
+from rabit.layers import perceptual
 from rabit.layers.perceptual import TORCHVISION_INDICES, load_backbone, random_backbone
 from rabit.layers.vgg import CAFFE, STAGES, TORCHVISION, VGG19_WIDTHS
 
@@ -68,6 +70,16 @@ def test_caffe_names_mean_caffe_preprocessing(tmp_path: Path) -> None:
     red = torch.full((1, 3, 2, 2), -1.0)
     red[:, 0] = 1
     assert float(network.preprocessing(red)[0, 2, 0, 0]) == pytest.approx(255 - CAFFE.mean[2])
+
+
+def test_caffe_weights_under_torchvisions_names_are_known_by_their_digest(
+    torchvision_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(torchvision_file.read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(perceptual, "CAFFE_DIGESTS", ("d01eb7cb", digest))
+    network = load_backbone("vgg19", torchvision_file)
+    assert network is not None
+    assert (network.label, network.preprocessing) == ("VGG-19 (Caffe)", CAFFE)
 
 
 @pytest.mark.parametrize("kind", ["vgg19", "vgg19-distilled"])

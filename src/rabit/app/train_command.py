@@ -138,6 +138,8 @@ def run_training(options: TrainOptions) -> Finished:
             out, options.preset, options.data, options.command, config, data.held_out, holdout,
             weights,
         )  # fmt: skip
+        if backbone is not None:
+            note(f"the perceptual losses read {backbone.label}")
         with TrainingDisplay(config.train.log_every) as display:
 
             def report(told: Progress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import torch
@@ -22,6 +23,9 @@ from rabit.layers.vgg import (
 from rabit.layers.weights import read_tensors
 
 DISTILLED_STAGES = (2, 2, 4, 4, 1)
+# First digits of the SHA-256 of files that hold Caffe's weights under torchvision's names
+# (vgg19-d01eb7cb.pth).
+CAFFE_DIGESTS = ("d01eb7cb",)
 # Positions of the convolutions in torchvision's `features`.
 TORCHVISION_INDICES = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
 
@@ -83,10 +87,17 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _vgg19_layout(
     weights: dict[str, Tensor], path: str | Path
 ) -> tuple[list[str], Preprocessing, str]:
-    """Tells torchvision's VGG-19 from the Caffe-derived one by the names of its tensors."""
+    """Tells torchvision's VGG-19 from the Caffe-derived one.
+
+    By the names of its tensors; a conversion of the Caffe weights that bears torchvision's names
+    is known by its SHA-256. Another such conversion would be read as torchvision's: the label of
+    the network says what was assumed.
+    """
     prefix = "features." if "features.0.weight" in weights else ""
     if f"{prefix}0.weight" in weights:
         keys = [f"{prefix}{i}" for i in TORCHVISION_INDICES]
+        if hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(CAFFE_DIGESTS):
+            return keys, CAFFE, "Caffe"
         return keys, TORCHVISION, "torchvision"
     if "conv1_1.weight" in weights:
         keys = [f"conv{s}_{i}" for s, n in enumerate(STAGES, 1) for i in range(1, n + 1)]
