@@ -29,3 +29,13 @@ def test_guides_are_resized_by_nearest_neighbours() -> None:
     x = torch.arange(16.0).view(1, 1, 4, 4)
     small, _, _ = resize_guides((x, x, x), (2, 2))
     assert small.flatten().tolist() == [0, 2, 8, 10]
+
+
+def test_confidence_injection_runs_in_mixed_precision() -> None:
+    inject = ConfidenceInjection(3, 4, 5)
+    condition, warped = torch.randn(1, 3, 6, 6), torch.randn(1, 4, 6, 6)
+    cmap = torch.rand(1, 1, 6, 6)
+    whole = inject(condition, warped, cmap)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = inject(condition, warped, cmap)
+    torch.testing.assert_close(mixed.float(), whole, rtol=0.05, atol=0.05)

@@ -40,8 +40,9 @@ class ConfidenceInjection(nn.Module):
     ) -> Float[Tensor, "B C H W"]:
         """Returns the fused feature that SPADE layers read."""
         x, z = self.condition_in(condition), self.warped_in(warped)
-        weights = self.weigh(torch.lerp(x, z, confidence))
-        return torch.lerp(x, z, weights)
+        # Not torch.lerp, which takes one type only: in mixed precision the confidence is float32.
+        weights = self.weigh(x + confidence * (z - x))
+        return x + weights * (z - x)
 
 
 class ConcatInjection(nn.Module):
