@@ -27,7 +27,7 @@ def matrix(built: Correspondence) -> Tensor:
     """T, read off by warping the identity: (B, H W, Hz Wz)."""
     height, width = built.exemplar_size
     identity = torch.eye(height * width).view(1, -1, height, width)
-    batch = len(built.weights)
+    batch = len(built.peak)
     return built.warp(identity.expand(batch, -1, -1, -1)).flatten(2).transpose(1, 2)
 
 
@@ -127,8 +127,8 @@ def test_chunks_do_not_change_the_result(chunk: int) -> None:
     x, z = features(8, 8), features(8, 8, seed=1)
     values = features(8, 8, channels=3, seed=2)
     expected, built = correspond(x, z), correspond(x, z, chunk=chunk)
-    assert torch.equal(built.indices, expected.indices)
-    assert torch.allclose(built.weights, expected.weights, atol=1e-5)
+    assert torch.equal(built.matches(), expected.matches())
+    assert torch.allclose(matrix(built), matrix(expected), atol=1e-5)
     assert torch.allclose(built.warp(values, chunk), expected.warp(values), atol=1e-5)
     found, wanted = built.warp_back(values, chunk), expected.warp_back(values)
     assert torch.allclose(found.values, wanted.values, atol=1e-4)
@@ -167,11 +167,11 @@ def test_selection_of_rows_and_detach() -> None:
 def test_half_precision(method: str) -> None:
     x, z = features(8, 8).bfloat16(), features(8, 8, seed=1).bfloat16()
     built = correspond(x, z, method)
-    assert built.weights.dtype == torch.float32
+    assert built.peak.dtype == torch.float32
     assert built.warp(z).dtype == torch.bfloat16
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = correspond(x.float(), z.float(), method)
-        assert inside.weights.dtype == torch.float32
+        assert inside.peak.dtype == torch.float32
         assert inside.warp(z.float()).dtype == torch.float32
     outside = correspond(x.float(), z.float(), method)
     assert torch.allclose(inside.peak, outside.peak, atol=1e-6)

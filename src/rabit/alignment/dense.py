@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rabit.alignment.correspondence import Correspondence
+from rabit.alignment.matrix import BlockMatrix
 from rabit.functional.dtype import working_dtype
 from rabit.functional.softmax import truncated_softmax
 
@@ -29,12 +30,12 @@ def dense(
     dtype = working_dtype(x, z)
     cosine = x.flatten(2).transpose(1, 2).to(dtype) @ z.flatten(2).to(dtype)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    return Correspondence(
-        weights=truncated_softmax(cosine / temperature).unsqueeze(1),
-        indices=cosine.new_zeros(len(x), 1, 1, dtype=torch.int64),
-        peak=cosine.amax(-1).view(len(x), 1, *size),
+    matrix = BlockMatrix(
         size=size,
         exemplar_size=exemplar_size,
+        weights=truncated_softmax(cosine / temperature).unsqueeze(1),
+        indices=cosine.new_zeros(len(x), 1, 1, dtype=torch.int64),
         block=size,
         exemplar_block=exemplar_size,
     )
+    return Correspondence(matrix=matrix, peak=cosine.amax(-1).view(len(x), 1, *size))

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
+from rabit.layers.normalisation import InstanceNorm
 from rabit.layers.spade import SLOPE, SpadeResidual
 
 
@@ -65,7 +66,7 @@ class FeatureExtractor(nn.Module):
 
         def step(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
             layer = conv(channels_in, channels_out, stride=stride, bias=False, spectral_weight=True)
-            return nn.Sequential(layer, nn.InstanceNorm2d(channels_out))
+            return nn.Sequential(layer, InstanceNorm())
 
         def block(channels_in: int, channels_out: int, dilation: int = 1) -> SpadeResidual:
             return SpadeResidual(channels_in, channels_out, channels, hidden, norm, dilation)

@@ -14,6 +14,7 @@ from torch import Tensor
 from rabit.alignment.attention import attend_blocks
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.dense import dense
+from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.ranking import block_descriptor, rank_blocks
 from rabit.functional.blocks import to_blocks
 from rabit.functional.dtype import working_dtype
@@ -112,14 +113,12 @@ def ranked(
         chunk,
     )
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
+    matrix = BlockMatrix(
+        size, exemplar_size, weights, ranking.indices, (block, block), (block, block)
+    )
     return Correspondence(
-        weights=weights,
-        indices=ranking.indices,
+        matrix=matrix,
         peak=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
-        size=size,
-        exemplar_size=exemplar_size,
-        block=(block, block),
-        exemplar_block=(block, block),
         mass=ranking.mass,
         threshold=ranking.threshold,
         residual=ranking.residual,
