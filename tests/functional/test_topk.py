@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -11,7 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rabit.functional import entropic_topk
-from rabit.functional.threshold import CANDIDATES, _Tail, solve_threshold
+from rabit.functional.threshold import (
+    CANDIDATES,
+    LARGEST_ODDS,
+    _odds_terms,
+    _Tail,
+    solve_threshold,
+)
 
 EPSILONS = (0.001, 0.003, 0.01, 0.04, 0.1, 0.3, 1.0)
 
@@ -130,18 +137,31 @@ def test_candidates_and_tail_equal_the_full_search(epsilon: float) -> None:
     assert torch.allclose(plan(scores, fast.threshold, epsilon), expected, rtol=0, atol=1e-10)
 
 
-def test_tail_series_and_its_derivative() -> None:
+@pytest.mark.parametrize(("dtype", "terms"), ((torch.float32, 4), (torch.float64, 9)))
+def test_tail_is_exact_to_rounding(dtype: torch.dtype, terms: int) -> None:
     torch.manual_seed(9)
     others = -8 + torch.rand(1, 500, dtype=torch.float64)
-    powers = (others + 7).exp()
-    sums = tuple(powers.pow(n).sum(1, keepdim=True) for n in (1, 2, 3))
-    tail = _Tail(torch.full((1, 1), -7.0).double(), (sums[0], sums[1], sums[2]), limit=-3.0)
-    shift = torch.full((1, 1), -2.0, dtype=torch.float64, requires_grad=True)
-    log_mass, slope = tail.log_mass(shift)
-    exact = torch.sigmoid(others - shift).sum(1, keepdim=True).log()
-    assert torch.allclose(log_mass, exact, rtol=0, atol=1e-6)
-    (derivative,) = torch.autograd.grad(log_mass, shift)
-    assert torch.allclose(slope, -derivative, rtol=1e-12)
+    largest = others.amax(1, keepdim=True)
+    powers = (others - largest).exp()
+    sums = tuple(powers.pow(n).sum(1, keepdim=True) for n in range(1, terms + 1))
+    assert _odds_terms(dtype) == terms
+    for odds in (1e-6, 0.01, LARGEST_ODDS):
+        shift = (largest - math.log(odds)).requires_grad_()
+        log_mass, slope = _Tail(largest, sums).log_mass(shift)
+        exact = torch.sigmoid(others - shift).sum(1, keepdim=True).log()
+        assert abs(float((log_mass - exact).detach())) < 16 * torch.finfo(dtype).eps
+        (derivative,) = torch.autograd.grad(exact, shift)
+        assert abs(float((slope + derivative).detach())) < 1e3 * torch.finfo(dtype).eps
+
+
+@pytest.mark.parametrize("k", (1, 3, 8, 20))
+def test_no_score_below_the_candidates_has_larger_odds(k: int) -> None:
+    """The worst case: a plateau of equal scores that goes on below the last candidate."""
+    for count in (300, 1000):
+        for epsilon in EPSILONS:
+            solution = solve_threshold(torch.zeros(1, count, dtype=torch.float64), k, epsilon)
+            p = torch.sigmoid(-solution.shift)
+            assert abs(float(count * p) - k) < 1e-12 * k
 
 
 def test_spread_is_the_sum_of_the_derivative() -> None:

@@ -13,12 +13,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from jaxtyping import Float, Int
+from numpy.polynomial import Chebyshev, Polynomial
 from torch import Tensor
 
 CANDIDATES = 64
+# No score below the candidates has p / (1 - p) above this: with C candidates it is k / (C - k).
+LARGEST_ODDS = 0.05
 MAX_ITERATIONS = 100
 
 
@@ -64,25 +68,27 @@ class Threshold:
 
 @dataclass(frozen=True)
 class _Tail:
-    """Scores below the candidates, as sums that do not depend on the shift.
+    """Scores below the candidates, as sums of powers that do not depend on the shift.
 
-    With e_v = exp(x_v - largest) and q = exp(largest - shift), sigmoid(x_v - shift) is
-    e_v q - e_v² q² + e_v³ q³ up to (e_v q)⁴, so three sums over v are all that is needed.
+    With e_v = exp(x_v - largest) and the odds u_v = e_v exp(largest - shift) <= LARGEST_ODDS, the
+    mass u / (1 + u) is a polynomial sum_i c_i u^i up to rounding, so sums of e_v^i do.
     """
 
     largest: Float[Tensor, "R 1"]
-    sums: tuple[Tensor, Tensor, Tensor]
-    limit: float
+    sums: tuple[Tensor, ...]
 
     def log_mass(self, shift: Tensor) -> tuple[Tensor, Tensor]:
         """Logarithm of the tail's mass, and minus its derivative."""
-        first, second, third = self.sums
-        q = (self.largest - shift).clamp(max=self.limit).exp()
-        series = (first - q * (second - q * third)).clamp(min=0)
-        slope = (first - q * (2 * second - 3 * q * third)).clamp(min=0)
+        # Beyond the largest odds, where the search may look but not end, the mass stays linear.
+        q = (self.largest - shift).clamp(max=math.log(LARGEST_ODDS)).exp()
+        series, slope = torch.zeros_like(q), torch.zeros_like(q)
+        coefficients = _odds_polynomial(len(self.sums))
+        for i in range(len(self.sums), 0, -1):
+            term = coefficients[i - 1] * self.sums[i - 1]
+            series, slope = term + q * series, i * term + q * slope
+        series, slope = series.clamp(min=0), slope.clamp(min=0)
         empty = series == 0
-        ratio = slope / series.masked_fill(empty, 1)
-        return self.largest - shift + series.log(), ratio
+        return self.largest - shift + series.log(), slope / series.masked_fill(empty, 1)
 
 
 @dataclass(frozen=True)
@@ -110,9 +116,8 @@ class _Balance:
 def solve_threshold(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshold:
     """Finds the k best scores of each row and the threshold with sum p = k; no gradient flows.
 
-    One topk takes a few dozen candidates, exact in the search; the scores below them enter by
-    three sums whose truncation is below the rounding error of their mass wherever they are used.
-    Rows where they cannot be used are searched over all scores.
+    One topk takes some candidates, exact in the search. There are so many that no score below them
+    can have a large mass, as all of it is k; those enter by a few sums of powers, up to rounding.
 
     Args:
         scores: (R, N) finite float32 or float64 scores.
@@ -125,7 +130,9 @@ def solve_threshold(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Thr
     """
     count = scores.shape[1]
     slope = 4.0 / epsilon
-    values, indices = scores.topk(min(count, max(CANDIDATES, 2 * k)), dim=-1)
+    # p / (1 - p) of the last candidate is at most k / (C - k).
+    candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
+    values, indices = scores.topk(min(count, candidates), dim=-1)
     best = _lowest_index_first(scores, values, indices, k)
     top, pivot = values[:, :k], values[:, k - 1 : k]
     if k == count:
@@ -134,40 +141,28 @@ def solve_threshold(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Thr
         return Threshold(best, top, pivot, shift, slope, zero, zero, 0, True)
 
     logits = slope * (values - pivot)
-    if values.shape[1] == count:
-        shift, balance, iterations, converged = _find_shift(logits[:, :k], logits[:, k:], count)
-        return Threshold(
-            best, top, pivot, shift, slope, balance.spread, balance.residual, iterations, converged
-        )
-
-    tail = _tail_sums(scores, values, logits, slope)
+    tail = _tail_sums(scores, values, logits, slope) if values.shape[1] < count else None
     shift, balance, iterations, converged = _find_shift(logits[:, :k], logits[:, k:], count, tail)
-    spread, residual = balance.spread, balance.residual
-    near = (tail.largest - shift > tail.limit).squeeze(1).nonzero().squeeze(1)
-    if near.numel():
-        others = (scores[near] - pivot[near]).mul_(slope).scatter_(1, best[near], -math.inf)
-        found, balance, more, settled = _find_shift(logits[near, :k], others, count)
-        shift = shift.index_copy(0, near, found)
-        spread = spread.index_copy(0, near, balance.spread)
-        residual = residual.index_copy(0, near, balance.residual)
-        # The first search of these rows is void, so its convergence says nothing about them.
-        iterations, converged = max(iterations, more), converged and settled
-    return Threshold(best, top, pivot, shift, slope, spread, residual, iterations, converged)
+    return Threshold(
+        best, top, pivot, shift, slope, balance.spread, balance.residual, iterations, converged
+    )
 
 
 def _find_shift(
-    top: Float[Tensor, "R k"], others: Float[Tensor, "R m"], count: int, tail: _Tail | None = None
+    top: Float[Tensor, "R k"], others: Float[Tensor, "R m"], count: int, tail: _Tail | None
 ) -> tuple[Tensor, _Balance, int, bool]:
     """Safeguarded Newton search: the shift, the balance there, the steps, whether it converged."""
-    k = top.shape[1]
+    k, largest, floor = top.shape[1], others[:, :1], _floor(top.dtype, 1)
+    missing = torch.exp(top.neg().clamp_(min=floor))
+    excess = torch.exp((others - largest).clamp_(min=floor))
     # Below, the k + 1 best would all exceed k / (k + 1); above, the k-th would be below
     # 1 / (N - k + 1), with all after it. Both ends can be the root, so they get room for rounding.
-    low = others.amax(1, keepdim=True) - math.log(k) - 1
+    low = largest - math.log(k) - 1
     high = torch.full_like(low, math.log(count - k) + 1)
     tolerance = 8 * torch.finfo(top.dtype).eps
-    shift = (low + high) / 2
+    shift = _first_guess(missing, excess, largest, tail).clamp(low, high)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        balance = _balance(top, others, tail, shift)
+        balance = _balance(missing, excess, largest, tail, shift)
         settled = balance.step.abs() <= tolerance * (1 + shift.abs())
         if bool(settled.all()):
             return shift, balance, iteration, True
@@ -177,49 +172,98 @@ def _find_shift(
         inside = (newton >= low) & (newton <= high)
         step = torch.where(inside, newton, (low + high) / 2)
         shift = torch.where(settled, shift, step)
-    return shift, _balance(top, others, tail, shift), MAX_ITERATIONS, False
+    balance = _balance(missing, excess, largest, tail, shift)
+    return shift, balance, MAX_ITERATIONS, False
 
 
-def _balance(top: Tensor, others: Tensor, tail: _Tail | None, shift: Tensor) -> _Balance:
-    """Evaluates the missing mass of the k best and the excess mass of the others."""
-    missing, missing_slope = _log_sum_sigmoid(shift - top)
-    excess, excess_slope = _log_sum_sigmoid(others - shift)
+def _first_guess(missing: Tensor, excess: Tensor, largest: Tensor, tail: _Tail | None) -> Tensor:
+    """The root where all but the k best have small odds.
+
+    With M = sum exp(-x) over the k best and S = sum exp(x) over the others, the missing mass is
+    about M e / (1 + M e / k) at e = exp(shift) and the excess S / e: a quadratic equation for e.
+    """
+    log_m = missing.sum(1, keepdim=True).log()
+    log_s = largest + excess.sum(1, keepdim=True).log()
+    if tail is not None:
+        log_s = torch.logaddexp(log_s, tail.largest + tail.sums[0].log())
+    linear = log_s - math.log(missing.shape[1])
+    root = torch.logaddexp(2 * linear, math.log(4) + log_s - log_m) / 2
+    return torch.logaddexp(linear, root) - math.log(2)
+
+
+def _balance(
+    missing: Float[Tensor, "R k"],
+    excess: Float[Tensor, "R m"],
+    largest: Float[Tensor, "R 1"],
+    tail: _Tail | None,
+    shift: Float[Tensor, "R 1"],
+) -> _Balance:
+    """Evaluates the missing mass of the k best and the excess mass of the others.
+
+    Args:
+        missing: exp(-x) of the k best, the k-th of which is 1.
+        excess: exp(x - largest) of the other candidates, the first of which is 1.
+        largest: x of the best of the others.
+        tail: the scores below the candidates.
+        shift: where to evaluate.
+    """
+    log_missing, missing_slope = _log_sum_sigmoid(missing, shift)
+    log_excess, excess_slope = _log_sum_sigmoid(excess, largest - shift)
     if tail is not None:
         mass, slope = tail.log_mass(shift)
-        total = torch.logaddexp(excess, mass)
-        excess_slope = (excess - total).exp() * excess_slope + (mass - total).exp() * slope
-        excess = total
-    return _Balance(missing, missing_slope, excess, excess_slope)
+        total = torch.logaddexp(log_excess, mass)
+        excess_slope = (log_excess - total).exp() * excess_slope + (mass - total).exp() * slope
+        log_excess = total
+    return _Balance(log_missing, missing_slope, log_excess, excess_slope)
 
 
-def _log_sum_sigmoid(x: Float[Tensor, "R m"]) -> tuple[Tensor, Tensor]:
-    """Logarithm of sum sigmoid(x) and its derivative for a common shift of x, both (R, 1)."""
-    negative = x.clamp(max=0)
-    largest = negative.amax(1, keepdim=True)
-    # sigmoid(x) = exp(min(x, 0)) / (1 + exp(-|x|)), relative to the largest: it cannot underflow.
-    shares = (negative - largest).clamp_(min=_floor(x.dtype)).exp_()
-    shares.div_(x.abs().neg_().clamp_(min=_floor(x.dtype)).exp_().add_(1))
+def _log_sum_sigmoid(e: Float[Tensor, "R m"], x: Float[Tensor, "R 1"]) -> tuple[Tensor, Tensor]:
+    """Logarithm of sum sigmoid(log e + x) and its derivative in x, both (R, 1)."""
+    rest = (e * x.exp()).add_(1).reciprocal_()
+    shares = e * rest
     total = shares.sum(1, keepdim=True)
-    slope = (shares * torch.sigmoid(-x)).sum(1, keepdim=True) / total
-    return largest + total.log(), slope
+    return x + total.log(), rest.mul_(shares).sum(1, keepdim=True) / total
 
 
 def _tail_sums(scores: Tensor, values: Tensor, logits: Tensor, slope: float) -> _Tail:
     """Sums over the scores below the candidates `values`, relative to the last candidate."""
-    candidates = values.shape[1]
-    # The candidates are clamped to exp(0) = 1 each, so they are taken off by their number.
-    powers = (scores - values[:, -1:]).mul_(slope).clamp_(_floor(scores.dtype), 0).exp_()
-    first = powers.sum(1, keepdim=True) - candidates
-    squares = powers * powers
-    second = squares.sum(1, keepdim=True) - candidates
-    third = squares.mul_(powers).sum(1, keepdim=True) - candidates
-    sums = (first.clamp_(min=0), second.clamp_(min=0), third.clamp_(min=0))
-    return _Tail(logits[:, -1:], sums, math.log(torch.finfo(scores.dtype).eps) / 3)
+    candidates, terms = values.shape[1], _odds_terms(scores.dtype)
+    stored = (terms + 1) // 2
+    floor = _floor(scores.dtype, stored)
+    powers = [(scores - values[:, -1:]).mul_(slope).clamp_(floor, 0).exp_()]
+    for _ in range(stored - 1):
+        powers.append(powers[-1] * powers[0])
+    sums = [powers[0].sum(1, keepdim=True)]
+    for i in range(2, terms + 1):
+        one, other = powers[(i + 1) // 2 - 1], powers[i // 2 - 1]
+        sums.append(torch.bmm(one.unsqueeze(1), other.unsqueeze(2)).squeeze(2))
+    # The candidates were clamped to exp(0) = 1 each, so they are taken off by their number.
+    return _Tail(logits[:, -1:], tuple(total.sub_(candidates).clamp_(min=0) for total in sums))
 
 
-def _floor(dtype: torch.dtype) -> float:
-    """Smallest argument of an exponential whose cube is no denormal: those are slow on a CPU."""
-    return math.log(torch.finfo(dtype).tiny) / 3
+@cache
+def _odds_terms(dtype: torch.dtype) -> int:
+    """How many terms of the polynomial are exact to rounding.
+
+    The best one of degree m for 1 / (1 + u) on [0, U] is off by (2 / U) r^-m / (a² - 1), where
+    a = 1 + 2 / U and r = a + sqrt(a² - 1); interpolation at Chebyshev's nodes by at most twice it.
+    """
+    a = 1 + 2 / LARGEST_ODDS
+    ratio = a + math.sqrt(a * a - 1)
+    error = 2 * (2 / LARGEST_ODDS) / (a * a - 1)
+    return 1 + math.ceil(math.log(error / torch.finfo(dtype).eps) / math.log(ratio))
+
+
+@cache
+def _odds_polynomial(terms: int) -> tuple[float, ...]:
+    """Coefficients c of u / (1 + u) = sum_i c_i u^i on [0, LARGEST_ODDS], lowest power first."""
+    fit = Chebyshev.interpolate(lambda u: 1 / (1 + u), terms - 1, domain=[0, LARGEST_ODDS])
+    return tuple(float(c) for c in fit.convert(kind=Polynomial).coef)
+
+
+def _floor(dtype: torch.dtype, power: int) -> float:
+    """Smallest argument of an exponential whose power is no denormal: those are slow on a CPU."""
+    return math.log(torch.finfo(dtype).tiny) / (power + 1)
 
 
 def _lowest_index_first(scores: Tensor, values: Tensor, indices: Tensor, k: int) -> Tensor:
