@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from rabit.config import (
     LossConfig,
     ModelConfig,
     TrainConfig,
+    TransportConfig,
 )
 from rabit.fields import from_dict, to_dict
 from rabit.presets import PRESETS, preset
@@ -59,8 +61,10 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("model.alignment.k", "three", r"config.model.alignment.k is 'three', expected int"),
         ("model.alignment.k", True, "config.model.alignment.k is True, expected int"),
         ("model.alignment.k", 0, "alignment.k is 0, expected a number above 0"),
-        ("model.alignment.method", "sinkhorn", "expected one of ranking, dense, none"),
+        ("model.alignment.method", "sinkhorn", "expected one of ranking, dense"),
         ("model.alignment.epsilon", -1.0, "alignment.epsilon is -1.0"),
+        ("model.alignment.transport.tolerance", 0.0, "transport.tolerance is 0.0, expected a num"),
+        ("model.alignment.transport.iterations", 0.5, "transport.iterations is 0.5, expected int"),
         ("model.image_size", [100, 128], "expected height and width that are multiples of 16"),
         ("model.image_size", [128], "config.model.image_size has 1 entries, expected 2"),
         ("model.features.widths", [1, 2], "features.widths has 2 entries, expected 6"),
@@ -87,6 +91,24 @@ def test_stride_covers_generator_and_blocks() -> None:
         generator=GeneratorConfig(widths=(8, 8, 8, 8, 8)),
     )
     assert model.stride == 48
+    coarse = AlignmentConfig(block=2, coarse=(24, 6))
+    assert replace(model, alignment=coarse).stride == 48
+
+
+@pytest.mark.parametrize("coarse", ((2,), (3,), (4, 8), (8, 3)))
+def test_larger_blocks_are_whole_numbers_of_smaller_ones(coarse: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match="alignment.coarse is .*largest first, each a multiple"):
+        AlignmentConfig(block=2, coarse=coarse)
+
+
+def test_every_option_reaches_the_method() -> None:
+    options = AlignmentConfig(coarse=(8, 4), coarse_k=5).options()
+    assert (options["coarse"], options["coarse_k"], options["k"]) == ((8, 4), 5, 3)
+    solver = TransportConfig(tolerance=1e-3, iterations=50)
+    options = AlignmentConfig(method="transport", transport=solver, temperature=0.02).options()
+    assert options == {"temperature": 0.02, "tolerance": 1e-3, "iterations": 50}
+    for method in ("dense", "dense-stored"):
+        assert AlignmentConfig(method=method).options() == {"temperature": 0.01}
 
 
 def test_k_beyond_the_blocks_is_refused() -> None:

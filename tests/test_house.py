@@ -38,6 +38,8 @@ def test_no_module_is_hidden_by_a_missing_init() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_module_imports(name: str) -> None:
+    if name == "rabit.functional.fused_kernels":
+        pytest.importorskip("triton", reason="Triton programs need Triton")
     importlib.import_module(name)
 
 

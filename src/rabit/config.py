@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 from rabit.fields import check_at_least_zero, check_choice, check_positive
 
 KINDS = ("semantic", "edge", "pose")
-METHODS = ("ranking", "dense", "none")
+METHODS = ("ranking", "dense", "dense-stored", "transport", "patchmatch", "none")
 POSITIONS = ("semantic", "image", "none")
 DESCRIPTORS = ("concat", "mean")
 INJECTIONS = ("confi", "concat")
@@ -55,15 +56,68 @@ class FeatureConfig:
 
 
 @dataclass(frozen=True)
+class PatchMatchConfig:
+    """The search and the refinement of the method patchmatch.
+
+    `candidates` are the exemplar positions kept for each position, `iterations` those of the
+    search at each level, `start` the longest side of the coarsest level in positions. The refiner
+    moves a match by up to `refiner_reach` positions on each axis; with `refiner_width` 0 there is
+    none.
+    """
+
+    candidates: int = 16
+    iterations: int = 4
+    start: int = 64
+    refiner_width: int = 32
+    refiner_reach: float = 2.0
+
+    def __post_init__(self) -> None:
+        positive = ("candidates", "iterations", "start", "refiner_reach")
+        check_positive(**{f"alignment.patchmatch.{n}": getattr(self, n) for n in positive})
+        check_at_least_zero(**{"alignment.patchmatch.refiner_width": self.refiner_width})
+
+    def options(self) -> dict[str, Any]:
+        """Options of the search."""
+        return {name: getattr(self, name) for name in ("candidates", "iterations", "start")}
+
+
+@dataclass(frozen=True)
+class TransportConfig:
+    """The solver of the method transport.
+
+    `tolerance` is that of the column sums in the 1-norm, of a total of 1; `iterations` are the most
+    passes over the scores.
+    """
+
+    tolerance: float = 1e-4
+    iterations: int = 500
+
+    def __post_init__(self) -> None:
+        check_positive(
+            **{
+                "alignment.transport.tolerance": self.tolerance,
+                "alignment.transport.iterations": self.iterations,
+            }
+        )
+
+    def options(self) -> dict[str, Any]:
+        """Options of the solver."""
+        return {"tolerance": self.tolerance, "iterations": self.iterations}
+
+
+@dataclass(frozen=True)
 class AlignmentConfig:
     """How condition and exemplar are matched (paper 3.1 and 3.2).
 
     `method` none leaves the exemplar where it is (the ablation without alignment). With semantic
     positions, `components` makes every connected component of a class a region of its own, and
-    `radius` adds the distance to the region's centre as a channel.
+    `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
+    blocks that are ranked first, largest first, `coarse_k` of each retrieved.
     """
 
-    method: Literal["ranking", "dense", "none"] = "ranking"
+    method: Literal["ranking", "dense", "dense-stored", "transport", "patchmatch", "none"] = (
+        "ranking"
+    )
     channels: int = 256
     head_width: int = 256
     head_blocks: int = 2
@@ -72,9 +126,13 @@ class AlignmentConfig:
     temperature: float = 0.01
     epsilon: float = 0.04
     descriptor: Literal["concat", "mean"] = "concat"
+    coarse: tuple[int, ...] = ()
+    coarse_k: int = 16
     position: Literal["semantic", "image", "none"] = "semantic"
     components: bool = False
     radius: bool = False
+    patchmatch: PatchMatchConfig = field(default_factory=PatchMatchConfig)
+    transport: TransportConfig = field(default_factory=TransportConfig)
 
     def __post_init__(self) -> None:
         check_choice("alignment.method", self.method, METHODS)
@@ -86,18 +144,33 @@ class AlignmentConfig:
                 "alignment.head_width": self.head_width,
                 "alignment.block": self.block,
                 "alignment.k": self.k,
+                "alignment.coarse_k": self.coarse_k,
                 "alignment.temperature": self.temperature,
                 "alignment.epsilon": self.epsilon,
             }
         )
         check_at_least_zero(**{"alignment.head_blocks": self.head_blocks})
+        if any(large <= small or large % small for large, small in pairwise(self.sides)):
+            raise ValueError(
+                f"alignment.coarse is {self.coarse}, expected block sides, largest first, each a "
+                f"multiple of the next and the last of alignment.block, {self.block}"
+            )
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """Sides of the blocks of every level, largest first."""
+        return (*self.coarse, self.block)
 
     def options(self) -> dict[str, Any]:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
         if self.method == "ranking":
-            names = ("block", "k", "temperature", "epsilon", "descriptor")
+            names = ("block", "k", "temperature", "epsilon", "descriptor", "coarse", "coarse_k")
             return {name: getattr(self, name) for name in names}
-        return {"temperature": self.temperature} if self.method == "dense" else {}
+        if self.method == "patchmatch":
+            return {"temperature": self.temperature, **self.patchmatch.options()}
+        if self.method == "transport":
+            return {"temperature": self.temperature, **self.transport.options()}
+        return {} if self.method == "none" else {"temperature": self.temperature}
 
 
 @dataclass(frozen=True)
@@ -162,11 +235,18 @@ class ModelConfig:
         )
         if self.alignment.k > blocks:
             raise ValueError(f"alignment.k is {self.alignment.k}, but there are {blocks} blocks")
+        positions = (self.image_size[0] // 2) * (self.image_size[1] // 2)
+        candidates = self.alignment.patchmatch.candidates
+        if self.alignment.method == "patchmatch" and candidates > positions:
+            raise ValueError(
+                f"alignment.patchmatch.candidates is {candidates}, but there are {positions} "
+                "positions"
+            )
 
     @property
     def stride(self) -> int:
         """What height and width of an image must be a multiple of."""
-        block_stride = 2 * self.alignment.block
+        block_stride = 2 * self.alignment.sides[0]
         stride = self.generator.stride
         while stride % block_stride:
             stride += self.generator.stride

@@ -133,7 +133,7 @@ def exemplar_size(
     shape, both sides multiples of the model's stride.
 
     The shape is kept as far as the shorter side allows it, see `working_size`; there are at least
-    the k blocks that the ranking retrieves.
+    the k blocks that the ranking retrieves, or the places that patchmatch keeps.
 
     Args:
         size: the exemplar's.
@@ -145,7 +145,10 @@ def exemplar_size(
     scale = math.sqrt(area / (size[0] * size[1])) / stride
     longest = area // (LEAST_STRIDES * stride**2)
     height, width = (min(max(round(side * scale), LEAST_STRIDES), longest) for side in size)
-    needed = config.alignment.k * (2 * config.alignment.block) ** 2
+    alignment = config.alignment
+    needed = alignment.k * (2 * alignment.block) ** 2
+    if alignment.method == "patchmatch":
+        needed = 4 * alignment.patchmatch.candidates
     while height * width * stride**2 < needed:
         height, width = height + 1, width + 1
     return height * stride, width * stride

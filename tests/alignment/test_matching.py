@@ -8,14 +8,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rabit.alignment import Correspondence, correspond
-from rabit.alignment.matching import normalise_features
+from rabit.functional.normalise import unit_features
 
 METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("ranking", {}),
     ("ranking", {"descriptor": "mean", "k": 2}),
     ("ranking", {"block": 4, "k": 1}),
     ("dense", {}),
+    ("dense-stored", {}),
+    ("transport", {}),
+    ("transport", {"temperature": 0.005, "tolerance": 1e-3}),
+    ("patchmatch", {}),
+    ("patchmatch", {"candidates": 8, "start": 4}),
 )
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """For the methods that draw at random."""
+    torch.manual_seed(0)
 
 
 def features(*size: int, batch: int = 2, channels: int = 12, seed: int = 0) -> Tensor:
@@ -94,7 +105,7 @@ def test_all_blocks_with_flat_mass_are_dense() -> None:
 
 def test_confidence() -> None:
     x, z = features(4, 8), features(6, 4, seed=1)
-    first, second = normalise_features(x), normalise_features(z)
+    first, second = unit_features(x), unit_features(z)
     cosine = torch.einsum("bchw,bcj->bhwj", first, second.flatten(2)).amax(-1)
     dense = correspond(x, z, "dense").confidence
     assert torch.allclose(dense[:, 0], cosine.clamp(0, 1), atol=1e-6)
@@ -107,13 +118,17 @@ def test_confidence() -> None:
     assert float(opposite.confidence.max()) == 0
 
 
-@pytest.mark.parametrize("method", ("ranking", "dense"))
+@pytest.mark.parametrize("method", ("ranking", "dense", "dense-stored", "transport"))
 def test_gradient_through_everything(method: str) -> None:
     x = features(4, 4, batch=1, channels=3).double().requires_grad_()
     z = features(2, 6, batch=1, channels=3, seed=1).double().requires_grad_()
     there = features(2, 6, batch=1, channels=2, seed=2).double().requires_grad_()
     back = features(4, 4, batch=1, channels=2, seed=3).double().requires_grad_()
-    options = {"k": 2, "epsilon": 0.5} if method == "ranking" else {}
+    precise: dict[str, dict[str, float]] = {
+        "ranking": {"k": 2, "epsilon": 0.5},
+        "transport": {"tolerance": 1e-12},
+    }
+    options = precise.get(method, {})
 
     def function(x: Tensor, z: Tensor, there: Tensor, back: Tensor) -> tuple[Tensor, ...]:
         built = correspond(x, z, method, temperature=0.5, **options)
@@ -163,16 +178,18 @@ def test_selection_of_rows_and_detach() -> None:
     assert not built.detach().confidence.requires_grad
 
 
-@pytest.mark.parametrize("method", ("ranking", "dense"))
+@pytest.mark.parametrize("method", ("ranking", "dense", "dense-stored", "transport", "patchmatch"))
 def test_half_precision(method: str) -> None:
     x, z = features(8, 8).bfloat16(), features(8, 8, seed=1).bfloat16()
     built = correspond(x, z, method)
     assert built.peak.dtype == torch.float32
     assert built.warp(z).dtype == torch.bfloat16
+    torch.manual_seed(1)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         inside = correspond(x.float(), z.float(), method)
         assert inside.peak.dtype == torch.float32
         assert inside.warp(z.float()).dtype == torch.float32
+    torch.manual_seed(1)
     outside = correspond(x.float(), z.float(), method)
     assert torch.allclose(inside.peak, outside.peak, atol=1e-6)
 
@@ -188,11 +205,11 @@ def test_residual_is_reported() -> None:
 
 def test_normalised_features() -> None:
     x = features(4, 4) + 3
-    unit = normalise_features(x)
+    unit = unit_features(x)
     expected = F.normalize(x - x.mean(1, keepdim=True), dim=1)
     assert torch.allclose(unit, expected, atol=1e-5)
     flat = torch.ones(1, 4, 2, 2, requires_grad=True)
-    normalise_features(flat).sum().backward()
+    unit_features(flat).sum().backward()
     assert flat.grad is not None
     assert bool(flat.grad.isfinite().all())
 
@@ -200,7 +217,7 @@ def test_normalised_features() -> None:
 def test_constant_features_have_finite_gradients() -> None:
     x = torch.ones(1, 4, 8, 8, requires_grad=True)
     z = torch.ones(1, 4, 8, 8, requires_grad=True)
-    for method in ("ranking", "dense"):
+    for method in ("ranking", "dense", "dense-stored", "transport", "patchmatch"):
         built = correspond(x, z, method)
         total = built.warp(z).sum() + built.confidence.sum() + built.warp_back(x).values.sum()
         for gradient in torch.autograd.grad(total, (x, z)):

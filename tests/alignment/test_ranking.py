@@ -5,9 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rabit.alignment.ranking import Ranking, block_descriptor, rank_blocks
+from rabit.alignment.ranking import Ranking, rank_blocks
 from rabit.functional import entropic_topk
-from rabit.functional.blocks import to_blocks
 
 
 def descriptors(batch: int, n: int, m: int, width: int) -> tuple[Tensor, Tensor]:
@@ -39,7 +38,7 @@ def objective(ranking: Ranking) -> Tensor:
 @pytest.mark.parametrize("chunk", (None, 1, 7))
 def test_equals_reference(chunk: int | None, epsilon: float) -> None:
     x, z = descriptors(2, 20, 150, 5)
-    ranking, expected = rank_blocks(x, z, 3, epsilon, chunk), reference(x, z, 3, epsilon)
+    ranking, expected = rank_blocks(x, z, 3, epsilon, chunk=chunk), reference(x, z, 3, epsilon)
     assert torch.equal(ranking.indices, expected.indices)
     for name in ("mass", "log_mass", "peak", "threshold"):
         assert torch.allclose(getattr(ranking, name), getattr(expected, name), rtol=0, atol=1e-10)
@@ -88,15 +87,15 @@ def test_half_precision_accumulates_in_float32() -> None:
     assert gradient.dtype == torch.bfloat16
 
 
-def test_descriptor_conventions() -> None:
-    features = torch.randn(2, 3, 4, 6)
-    blocks = to_blocks(features, 2)
-    concat, mean = block_descriptor(features, 2), block_descriptor(features, 2, "mean")
-    assert concat.shape == (2, 6, 12)
-    assert mean.shape == (2, 6, 3)
-    assert torch.allclose(concat, F.normalize(blocks.reshape(2, 6, 12), dim=-1))
-    assert torch.allclose(mean, F.normalize(blocks.sum(2), dim=-1))
-    assert float(block_descriptor(torch.zeros(1, 3, 4, 4), 2).abs().max()) == 0
+def test_scale_multiplies_the_scores() -> None:
+    x, z = descriptors(1, 12, 30, 4)
+    longer = (x * 2, z * 2)
+    ranking, expected = rank_blocks(*longer, 3, 0.1, scale=0.25), rank_blocks(x, z, 3, 0.1)
+    assert torch.allclose(ranking.mass, expected.mass)
+    assert torch.allclose(ranking.peak, expected.peak)
+    (found,) = torch.autograd.grad(objective(ranking), x)
+    (wanted,) = torch.autograd.grad(objective(expected), x)
+    assert torch.allclose(found, wanted)
 
 
 def test_errors() -> None:
@@ -105,5 +104,3 @@ def test_errors() -> None:
         rank_blocks(x, z, 6, 0.1)
     with pytest.raises(ValueError, match="epsilon is -1"):
         rank_blocks(x, z, 2, -1)
-    with pytest.raises(ValueError, match="expected 'concat' or 'mean'"):
-        block_descriptor(torch.zeros(1, 1, 4, 4), 2, "max")  # type: ignore[arg-type]

@@ -16,7 +16,15 @@ from rabit.app.options import parse_size
 
 Run = Callable[..., Result]
 
-COMMANDS = (["train"], ["translate"], ["edit"], ["demo"], ["evaluate"], ["data", "scenes"])
+COMMANDS = (
+    ["train"],
+    ["translate"],
+    ["match"],
+    ["edit"],
+    ["demo"],
+    ["evaluate"],
+    ["data", "scenes"],
+)
 
 
 def test_version(run: Run) -> None:

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from rabit.functional.blocks import from_blocks, to_blocks
+from rabit.functional.blocks import (
+    from_blocks,
+    from_nested_blocks,
+    nested_order,
+    to_blocks,
+    to_nested_blocks,
+)
 
 
 def test_convention_row_major() -> None:
@@ -31,6 +37,29 @@ def test_errors() -> None:
         to_blocks(torch.zeros(1, 1, 4, 4), 0)
     with pytest.raises(ValueError, match=r"\(1, 5, 4, 1\) do not fill a map of 4x6"):
         from_blocks(torch.zeros(1, 5, 4, 1), (4, 6), 2)
+
+
+def test_convention_nested_blocks() -> None:
+    x = torch.arange(32.0).view(1, 1, 4, 8)
+    nested = to_nested_blocks(x, (4, 2))
+    assert nested[0, :4, :, 0].tolist() == to_blocks(x[..., :4], 2)[0, :, :, 0].tolist()
+    assert nested[0, 4, :, 0].tolist() == [4, 5, 12, 13]
+    assert nested_order((4, 8), (4, 2)).tolist() == [0, 1, 4, 5, 2, 3, 6, 7]
+    assert torch.equal(nested, to_blocks(x, 2)[:, nested_order((4, 8), (4, 2))])
+    assert nested_order((4, 6), (2,)).tolist() == list(range(6))
+
+
+@pytest.mark.parametrize("sides", ((2,), (4, 2), (12, 4, 1), (6, 3)))
+def test_nested_round_trip(sides: tuple[int, ...]) -> None:
+    x = torch.randn(2, 3, 12, 24)
+    assert torch.equal(from_nested_blocks(to_nested_blocks(x, sides), (12, 24), sides), x)
+
+
+def test_nested_errors() -> None:
+    with pytest.raises(ValueError, match="8x12 positions .* no whole number of 8x8 blocks"):
+        to_nested_blocks(torch.zeros(1, 1, 8, 12), (8, 2))
+    with pytest.raises(ValueError, match=r"\(4, 8\), expected the largest first"):
+        to_nested_blocks(torch.zeros(1, 1, 8, 8), (4, 8))
 
 
 @pytest.mark.parametrize("block", ["2", 2.0, (2,), (2, 2, 2), (2.0, 2)])

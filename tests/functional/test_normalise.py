@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 
-from rabit.functional.normalise import unit_vectors
+from rabit.functional.blocks import to_nested_blocks
+from rabit.functional.normalise import unit_blocks, unit_features, unit_vectors
 
 
 def test_equals_plain_normalisation() -> None:
@@ -34,3 +36,33 @@ def test_zero_stays_zero() -> None:
     assert float(unit.detach().abs().max()) == 0
     assert x.grad is not None
     assert bool(x.grad.isfinite().all())
+
+
+@pytest.mark.parametrize("sides", ((2,), (4, 2), (1,)))
+@pytest.mark.parametrize("memory_format", (torch.contiguous_format, torch.channels_last))
+def test_unit_blocks_are_the_blocks_of_unit_features(
+    sides: tuple[int, ...], memory_format: torch.memory_format
+) -> None:
+    torch.manual_seed(2)
+    x = torch.randn(2, 5, 4, 8, dtype=torch.float64).to(memory_format=memory_format)
+    given = x.clone()
+    x.requires_grad_()
+    found, wanted = unit_blocks(x, sides), to_nested_blocks(unit_features(x), sides)
+    assert torch.equal(x, given)
+    assert torch.allclose(found, wanted, rtol=0, atol=1e-14)
+    cost = torch.randn_like(found)
+    (gradient,) = torch.autograd.grad((found * cost).sum(), x)
+    (expected,) = torch.autograd.grad((wanted * cost).sum(), x)
+    assert torch.allclose(gradient, expected, rtol=0, atol=1e-12)
+    assert torch.autograd.gradcheck(lambda x: unit_blocks(x, sides), x)
+
+
+def test_unit_blocks_of_half_precision() -> None:
+    torch.manual_seed(3)
+    x = torch.randn(1, 6, 4, 4).bfloat16().requires_grad_()
+    found = unit_blocks(x, (2,))
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, to_nested_blocks(unit_features(x), (2,)))
+    found.sum().backward()
+    assert x.grad is not None
+    assert x.grad.dtype == torch.bfloat16

@@ -80,5 +80,32 @@ def test_non_local_attends_over_all_positions() -> None:
     torch.testing.assert_close(block(x), expected)
 
 
+def test_non_local_keeps_no_matrix_of_all_pairs() -> None:
+    block, kept = NonLocal(16), []
+
+    def pack(saved: torch.Tensor) -> torch.Tensor:
+        kept.append(saved.numel())
+        return saved
+
+    x = torch.randn(1, 16, 16, 16, requires_grad=True)
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        block(x)
+    assert max(kept) == x.numel()
+
+
+def test_non_local_has_the_gradients_of_its_formula() -> None:
+    block = NonLocal(16).double().eval()
+    x = torch.randn(2, 16, 5, 6, dtype=torch.float64, requires_grad=True)
+    query, key, value = (layer(x).flatten(2) for layer in (block.query, block.key, block.value))
+    weights = torch.softmax(query.transpose(1, 2) @ key / query.shape[1] ** 0.5, dim=2)
+    expected = x + block.strength * (value @ weights.transpose(1, 2)).view_as(x)
+    direction = torch.randn_like(x)
+    gradients = [
+        torch.autograd.grad(y, (x, *block.parameters()), direction) for y in (block(x), expected)
+    ]
+    for found, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(found, plain, rtol=1e-9, atol=1e-11)
+
+
 def test_residual_keeps_the_shape() -> None:
     assert Residual(5)(torch.randn(2, 5, 7, 9)).shape == (2, 5, 7, 9)

@@ -34,14 +34,16 @@ class Correspondence:
 
     Args:
         matrix: T, from the exemplar's positions to the condition's.
-        peak: (B, 1, H / h, W / w) best cosine of each query block or position, in [-1, 1].
+        known_peak: (B, 1, H / h, W / w) best cosine of each query block or position, in [-1, 1];
+            None where the matrix finds it when asked.
         mass: (B, N, k) mass of the retrieved blocks in (0, 1]; None without a ranking.
         threshold: (B, N) of the ranking, in cosine units; None without a ranking.
-        residual: (B, N) |sum p - k| of the ranking; None without a ranking.
+        residual: (B, N) |sum p - k| of the ranking, or (B, 1) the error of transport's column sums
+            in the 1-norm, of a total of 1; None for other methods.
     """
 
     matrix: Matrix
-    peak: Float[Tensor, "B 1 h w"]
+    known_peak: Float[Tensor, "B 1 h w"] | None = None
     mass: Float[Tensor, "B N k"] | None = None
     threshold: Float[Tensor, "B N"] | None = None
     residual: Float[Tensor, "B N"] | None = None
@@ -55,6 +57,11 @@ class Correspondence:
     def exemplar_size(self) -> tuple[int, int]:
         """(Hz, Wz) of the exemplar's feature map."""
         return self.matrix.exemplar_size
+
+    @property
+    def peak(self) -> Float[Tensor, "B 1 h w"]:
+        """Best cosine of each query block or position, in [-1, 1] up to rounding."""
+        return self.matrix.peak() if self.known_peak is None else self.known_peak
 
     @property
     def confidence(self) -> Float[Tensor, "B 1 H W"]:
@@ -125,7 +132,7 @@ class Correspondence:
         return each_tensor(self, lambda value: value[rows])
 
     def _check(self, values: Tensor, size: tuple[int, int], verb: str, side: str) -> None:
-        expected = (len(self.peak), *size)
+        expected = (self.matrix.batch, *size)
         if values.ndim != 4 or (len(values), *values.shape[2:]) != expected:
             raise ValueError(
                 f"cannot {verb} values of shape {tuple(values.shape)}, expected (B, C, H, W) with "

@@ -8,25 +8,53 @@ from torch import Tensor
 
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.matrix import BlockMatrix
+from rabit.alignment.streamed import SoftmaxMatrix
 from rabit.functional.dtype import working_dtype
+from rabit.functional.normalise import unit_features
 from rabit.functional.softmax import truncated_softmax
 
 
 def dense(
     x: Float[Tensor, "B C H W"], z: Float[Tensor, "B C Hz Wz"], temperature: float = 0.01
 ) -> Correspondence:
-    """Builds softmax(cosine / temperature) over all exemplar positions.
+    """Builds softmax(cosine / temperature) over all exemplar positions, without storing it.
 
-    It stores the matrix of H W rows and Hz Wz columns: a reference, for moderate sizes.
+    The first product finds each row's best cosine in the same pass over the scores.
 
     Args:
-        x: (B, C, H, W) features of the condition, of length 1.
-        z: (B, C, Hz, Wz) features of the exemplar, of length 1.
+        x: (B, C, H, W) features of the condition.
+        z: (B, C, Hz, Wz) features of the exemplar.
         temperature: of the softmax, > 0, in units of the cosine.
 
     Returns:
         The correspondence, with the best cosine of each position as its peak.
     """
+    matrix = SoftmaxMatrix(
+        size=(x.shape[2], x.shape[3]),
+        exemplar_size=(z.shape[2], z.shape[3]),
+        x=unit_features(x).flatten(2),
+        z=unit_features(z).flatten(2),
+        temperature=temperature,
+    )
+    return Correspondence(matrix=matrix)
+
+
+def dense_stored(
+    x: Float[Tensor, "B C H W"], z: Float[Tensor, "B C Hz Wz"], temperature: float = 0.01
+) -> Correspondence:
+    """Builds the same as `dense` and stores the matrix of H W rows and Hz Wz columns.
+
+    The reference for `dense`, and what public code does; for moderate sizes.
+
+    Args:
+        x: (B, C, H, W) features of the condition.
+        z: (B, C, Hz, Wz) features of the exemplar.
+        temperature: of the softmax, > 0, in units of the cosine.
+
+    Returns:
+        The correspondence, with the best cosine of each position as its peak.
+    """
+    x, z = unit_features(x), unit_features(z)
     dtype = working_dtype(x, z)
     cosine = x.flatten(2).transpose(1, 2).to(dtype) @ z.flatten(2).to(dtype)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
@@ -38,4 +66,4 @@ def dense(
         block=size,
         exemplar_block=exemplar_size,
     )
-    return Correspondence(matrix=matrix, peak=cosine.amax(-1).view(len(x), 1, *size))
+    return Correspondence(matrix=matrix, known_peak=cosine.amax(-1).view(len(x), 1, *size))

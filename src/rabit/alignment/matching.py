@@ -5,20 +5,17 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from rabit.alignment.attention import attend_blocks
+from rabit.alignment.bilevel import bilevel
 from rabit.alignment.correspondence import Correspondence
-from rabit.alignment.dense import dense
-from rabit.alignment.matrix import BlockMatrix
-from rabit.alignment.ranking import block_descriptor, rank_blocks
-from rabit.functional.blocks import to_blocks
-from rabit.functional.dtype import working_dtype
-from rabit.functional.normalise import unit_vectors
+from rabit.alignment.dense import dense, dense_stored
+from rabit.alignment.patchmatch import patchmatch
+from rabit.alignment.transport import transport
 
 
 def correspond(
@@ -35,9 +32,12 @@ def correspond(
     Args:
         x: (B, C, H, W) features of the condition.
         z: (B, C, Hz, Wz) features of the exemplar.
-        method: "ranking" (the paper: `ranked`) or "dense" (CoCosNet: `dense`).
-        **options: of the method. Both: temperature=0.01. Ranking: block=2, k=3, epsilon=0.04,
-            descriptor="concat", chunk=None.
+        method: "ranking" (the paper: `bilevel`), "dense" (CoCosNet: `dense`), "dense-stored" (the
+            same with its matrix in memory), "transport" (UNITE: `transport`) or "patchmatch"
+            (CoCosNet v2: `patchmatch`).
+        **options: of the method. All: temperature=0.01. Ranking: block=2, k=3, epsilon=0.04,
+            descriptor="concat", coarse=(), coarse_k=16, chunk=None. Patchmatch: candidates=16,
+            iterations=4, start=64, refiner=None. Transport: tolerance=1e-4, iterations=500.
 
     Returns:
         The correspondence; gradients flow to both features.
@@ -65,80 +65,16 @@ def correspond(
     if "temperature" in options:
         _check_temperature(options["temperature"])
     with torch.autocast(x.device.type, enabled=False):
-        return build(normalise_features(x), normalise_features(z), **options)
+        return build(x, z, **options)
 
 
-def ranked(
-    x: Float[Tensor, "B C H W"],
-    z: Float[Tensor, "B C Hz Wz"],
-    block: int = 2,
-    k: int = 3,
-    temperature: float = 0.01,
-    epsilon: float = 0.04,
-    descriptor: Literal["concat", "mean"] = "concat",
-    chunk: int | None = None,
-) -> Correspondence:
-    """Builds the bi-level correspondence: top-k ranking of blocks, attention inside them.
-
-    Args:
-        x: (B, C, H, W) features of the condition, of length 1.
-        z: (B, C, Hz, Wz) features of the exemplar, of length 1.
-        block: side of the blocks in positions; divides all four sizes.
-        k: exemplar blocks that each query block retrieves.
-        temperature: of the attention, > 0, in units of the cosine.
-        epsilon: of the ranking, > 0; 4 / epsilon = 1 / temperature gives both levels one slope.
-        descriptor: of a block, "concat" (the paper) or "mean".
-        chunk: query blocks at a time; chosen from the sizes if None.
-
-    Returns:
-        The correspondence, with the ranking's mass, threshold and residual.
-
-    Raises:
-        ValueError: a block that does not divide the maps, k larger than the number of exemplar
-            blocks, epsilon not positive, or an unknown descriptor.
-    """
-    ranking = rank_blocks(
-        block_descriptor(x, block, descriptor),
-        block_descriptor(z, block, descriptor),
-        k,
-        epsilon,
-        chunk,
-    )
-    weights = attend_blocks(
-        to_blocks(x, block),
-        to_blocks(z, block),
-        ranking.indices,
-        ranking.log_mass,
-        temperature,
-        chunk,
-    )
-    size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    matrix = BlockMatrix(
-        size, exemplar_size, weights, ranking.indices, (block, block), (block, block)
-    )
-    return Correspondence(
-        matrix=matrix,
-        peak=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
-        mass=ranking.mass,
-        threshold=ranking.threshold,
-        residual=ranking.residual,
-    )
-
-
-METHODS: dict[str, Callable[..., Correspondence]] = {"ranking": ranked, "dense": dense}
-
-
-def normalise_features(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
-    """Subtracts each position's mean over channels and scales it to length 1.
-
-    Args:
-        x: (B, C, H, W) features; half precision is normalised in float32.
-
-    Returns:
-        (B, C, H, W) of the input's dtype; positions whose channels are all equal become 0.
-    """
-    centred = x.to(working_dtype(x))
-    return unit_vectors(centred - centred.mean(1, keepdim=True), dim=1).to(x.dtype)
+METHODS: dict[str, Callable[..., Correspondence]] = {
+    "ranking": bilevel,
+    "dense": dense,
+    "dense-stored": dense_stored,
+    "transport": transport,
+    "patchmatch": patchmatch,
+}
 
 
 def _check_temperature(temperature: float) -> None:
@@ -153,7 +89,8 @@ def _check_features(x: Tensor, z: Tensor) -> None:
                 f"features {name} have shape {tuple(features.shape)} and dtype {features.dtype}, "
                 "expected floating-point features (B, C, H, W)"
             )
-        if not bool(features.isfinite().all()):
+        # NaN and infinity come through to the extremes.
+        if not all(bool(extreme.isfinite()) for extreme in features.aminmax()):
             raise ValueError(
                 f"features {name} of shape {tuple(features.shape)} contain NaN or infinite "
                 "numbers; look at the network or the input that made them"

@@ -33,6 +33,11 @@ class Matrix(ABC):
     size: tuple[int, int]
     exemplar_size: tuple[int, int]
 
+    @property
+    @abstractmethod
+    def batch(self) -> int:
+        """B, the number of images."""
+
     @abstractmethod
     def gather(
         self, values: Float[Tensor, "B C Hz Wz"], chunk: int | None = None
@@ -49,6 +54,12 @@ class Matrix(ABC):
     def best(self) -> Int[Tensor, "B H W"]:
         """Returns the exemplar position, row-major, with the largest weight of each row."""
 
+    def peak(self) -> Float[Tensor, "B 1 H W"]:
+        """Returns the best cosine of each row, differentiable; for forms that hold the features."""
+        raise NotImplementedError(
+            f"a {type(self).__name__} holds no features; give the correspondence its known_peak"
+        )
+
 
 @dataclass(frozen=True)
 class BlockMatrix(Matrix):
@@ -58,7 +69,7 @@ class BlockMatrix(Matrix):
 
     Args:
         weights: (B, N, b, k c) non-negative, each row of sum 1; candidates block by block.
-        indices: (B, N, k) exemplar blocks, row-major, best first.
+        indices: (B, N, k) exemplar blocks, row-major; best first for a ranking.
         block: (height, width) of the query blocks in positions, b = height * width.
         exemplar_block: (height, width) of the exemplar blocks, c = height * width.
     """
@@ -67,6 +78,11 @@ class BlockMatrix(Matrix):
     indices: Int[Tensor, "B N k"]
     block: tuple[int, int]
     exemplar_block: tuple[int, int]
+
+    @property
+    def batch(self) -> int:
+        """B, the number of images."""
+        return len(self.weights)
 
     def gather(
         self, values: Float[Tensor, "B C Hz Wz"], chunk: int | None = None

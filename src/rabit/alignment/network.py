@@ -14,6 +14,7 @@ from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.features import FeatureExtractor, FeaturePyramid
 from rabit.alignment.head import MatchingHead, encode_position
 from rabit.alignment.matching import correspond
+from rabit.alignment.refiner import PatchMatchRefiner
 from rabit.functional.condition import Condition
 
 
@@ -53,6 +54,7 @@ class AlignmentNetwork(nn.Module):
         components: whether connected components are regions of their own.
         radius: whether positions have a radius channel.
         options: options of the method.
+        refiner: of the method patchmatch; None for the others, and for whole positions.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class AlignmentNetwork(nn.Module):
         components: bool,
         radius: bool,
         options: dict[str, Any],
+        refiner: PatchMatchRefiner | None = None,
     ) -> None:
         super().__init__()
         self.condition_extractor = condition_extractor
@@ -75,6 +78,7 @@ class AlignmentNetwork(nn.Module):
         self.components = components
         self.radius = radius
         self.options = options
+        self.refiner = refiner
 
     def forward(
         self,
@@ -97,17 +101,45 @@ class AlignmentNetwork(nn.Module):
         z = self.exemplar_extractor(exemplar)
         if self.head is None:
             return self._unaligned(x, z)
-        assert x.x6 is not None and z.x6 is not None
-        known = exemplar_condition is not None
-        position = self.position if known or self.position == "none" else "image"
+        options = self.options
+        if self.refiner is not None:
+            options = options | {"refiner": self.refiner}
         correspondence = correspond(
-            self._vectors(x.x6, condition, position, known, exemplar=False),
-            self._vectors(z.x6, exemplar_condition or condition, position, known, exemplar=True),
-            method=self.method,
-            **self.options,
+            *self._both_vectors(x, z, condition, exemplar_condition), method=self.method, **options
         )
         return Alignment(
             x, z, warp_pyramid(correspondence, z), correspondence.confidence, correspondence
+        )
+
+    def vectors(
+        self,
+        condition: Condition,
+        exemplar: Float[Tensor, "B 3 Hz Wz"],
+        exemplar_condition: Condition | None,
+    ) -> tuple[Float[Tensor, "B D H2 W2"], Float[Tensor, "B D Hz2 Wz2"]]:
+        """Returns what both sides compare; arguments as for a forward pass.
+
+        Raises:
+            ValueError: the network has no alignment.
+        """
+        if self.head is None:
+            raise ValueError("this model has no alignment, so its sides compare nothing")
+        x, z = self.condition_extractor(condition.channels), self.exemplar_extractor(exemplar)
+        return self._both_vectors(x, z, condition, exemplar_condition)
+
+    def _both_vectors(
+        self,
+        x: FeaturePyramid,
+        z: FeaturePyramid,
+        condition: Condition,
+        exemplar_condition: Condition | None,
+    ) -> tuple[Tensor, Tensor]:
+        assert x.x6 is not None and z.x6 is not None
+        known = exemplar_condition is not None
+        position = self.position if known or self.position == "none" else "image"
+        return (
+            self._vectors(x.x6, condition, position, known, exemplar=False),
+            self._vectors(z.x6, exemplar_condition or condition, position, known, exemplar=True),
         )
 
     def _vectors(

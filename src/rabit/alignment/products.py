@@ -161,22 +161,22 @@ class _ScatterProduct(torch.autograd.Function):
 
 def _candidate_products(x: Tensor, z: Tensor, indices: Tensor, chunk: int | None) -> Tensor:
     batch, count, inside, channels = x.shape
-    dtype, flat = working_dtype(x, z), _flat(indices, z.shape[1])
+    dtype, flat = working_dtype(x, z), flat_blocks(indices, z.shape[1])
     source, queries = z.flatten(0, 1), x.flatten(0, 1)
     out = x.new_empty(len(flat), inside, flat.shape[1] * z.shape[2], dtype=dtype)
-    for rows in _chunks(len(flat), flat.shape[1] * z[0, 0].numel(), chunk, x):
-        candidates = source[flat[rows]].view(-1, out.shape[2], channels).to(dtype)
+    for rows in chunks(len(flat), flat.shape[1] * z[0, 0].numel(), chunk, x):
+        candidates = take_blocks(source, flat[rows]).to(dtype)
         torch.bmm(queries[rows].to(dtype), candidates.transpose(1, 2), out=out[rows])
     return out.view(batch, count, inside, -1)
 
 
 def _gather_product(weights: Tensor, values: Tensor, indices: Tensor, chunk: int | None) -> Tensor:
     batch, count, inside, candidates = weights.shape
-    dtype, flat = working_dtype(weights, values), _flat(indices, values.shape[1])
+    dtype, flat = working_dtype(weights, values), flat_blocks(indices, values.shape[1])
     source, weights = values.flatten(0, 1), weights.flatten(0, 1)
     out = weights.new_empty(len(flat), inside, values.shape[3], dtype=dtype)
-    for rows in _chunks(len(flat), flat.shape[1] * values[0, 0].numel(), chunk, values):
-        gathered = source[flat[rows]].view(-1, candidates, values.shape[3]).to(dtype)
+    for rows in chunks(len(flat), flat.shape[1] * values[0, 0].numel(), chunk, values):
+        gathered = take_blocks(source, flat[rows]).to(dtype)
         torch.bmm(weights[rows].to(dtype), gathered, out=out[rows])
     return out.view(batch, count, inside, -1)
 
@@ -185,23 +185,31 @@ def _scatter_product(
     weights: Tensor, values: Tensor, indices: Tensor, blocks: int, chunk: int | None
 ) -> Tensor:
     batch, width = len(weights), values.shape[3]
-    dtype, flat = working_dtype(weights, values), _flat(indices, blocks)
+    dtype, flat = working_dtype(weights, values), flat_blocks(indices, blocks)
     side = weights.shape[3] // flat.shape[1]
     weights, values = weights.flatten(0, 1), values.flatten(0, 1)
     out = weights.new_zeros(batch * blocks, side, width, dtype=dtype)
-    for rows in _chunks(len(flat), weights.shape[2] * width, chunk, values):
+    for rows in chunks(len(flat), weights.shape[2] * width, chunk, values):
         spread = torch.bmm(weights[rows].to(dtype).transpose(1, 2), values[rows].to(dtype))
         out.index_add_(0, flat[rows].flatten(), spread.view(-1, side, width))
     return out.view(batch, blocks, side, width)
 
 
-def _flat(indices: Int[Tensor, "B N k"], blocks: int) -> Int[Tensor, "B*N k"]:
+def take_blocks(
+    source: Float[Tensor, "M c V"], indices: Int[Tensor, "n k"]
+) -> Float[Tensor, "n k*c V"]:
+    """Gathers k blocks for each row and joins their positions."""
+    # Indexing with a tensor of two axes takes a CPU twice as long.
+    return source.index_select(0, indices.flatten()).view(len(indices), -1, source.shape[2])
+
+
+def flat_blocks(indices: Int[Tensor, "B N k"], blocks: int) -> Int[Tensor, "B*N k"]:
     """Numbers the exemplar blocks of the whole batch, for one gather over it."""
     offsets = torch.arange(len(indices), device=indices.device).view(-1, 1, 1) * blocks
     return (indices + offsets).flatten(0, 1)
 
 
-def _chunks(count: int, numbers: int, chunk: int | None, like: Tensor) -> Iterator[slice]:
+def chunks(count: int, numbers: int, chunk: int | None, like: Tensor) -> Iterator[slice]:
     """Slices of query blocks so that about a chunk's numbers are gathered at once."""
     budget = CHUNK_CPU if like.device.type == "cpu" else CHUNK_GPU
     step = chunk or max(1, budget // max(1, numbers))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,14 +12,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.blocks import to_blocks
 from rabit.functional.dtype import working_dtype
-from rabit.functional.normalise import unit_vectors
-from rabit.functional.threshold import Threshold, solve_threshold
-from rabit.functional.topk import check_topk, score_gradient, selection_pull
+from rabit.functional.fused import plan_gradient, solve_plan
+from rabit.functional.gradient import selection_pull
+from rabit.functional.threshold import Threshold
+from rabit.functional.topk import check_topk
 
-# Scores held at once: 8 MB of float32 on a CPU, more where a call must fill a GPU.
-SCORES_CPU = 2**21
+# Scores held at once: 4 MB of float32 on a CPU, more where a call must fill a GPU.
+SCORES_CPU = 2**20
 SCORES_GPU = 2**26
 
 
@@ -45,52 +45,26 @@ class Ranking:
     residual: Float[Tensor, "B N"]
 
 
-def block_descriptor(
-    features: Float[Tensor, "B C H W"],
-    block: int,
-    kind: Literal["concat", "mean"] = "concat",
-) -> Float[Tensor, "B N D"]:
-    """Describes each block by one unit vector.
-
-    Args:
-        features: (B, C, H, W) features.
-        block: side of the blocks in positions; divides H and W.
-        kind: "concat" concatenates the block's features (the paper, D = C block²), "mean"
-            averages them (D = C, block² times fewer operations in the ranking).
-
-    Returns:
-        (B, N, D) descriptors of length 1, blocks in row-major order.
-
-    Raises:
-        ValueError: unknown kind, or a block that does not divide the map.
-    """
-    blocks = to_blocks(features, block)
-    if kind == "concat":
-        descriptor = blocks.flatten(2)
-    elif kind == "mean":
-        descriptor = blocks.mean(2)
-    else:
-        raise ValueError(f"descriptor is {kind!r}, expected 'concat' or 'mean'")
-    return unit_vectors(descriptor, dim=-1)
-
-
 def rank_blocks(
     x: Float[Tensor, "B N D"],
     z: Float[Tensor, "B M D"],
     k: int,
     epsilon: float,
+    scale: float = 1.0,
     chunk: int | None = None,
 ) -> Ranking:
     """Retrieves the k exemplar blocks most similar to each query block, differentiably.
 
-    Scores are inner products. They are computed for a chunk of query blocks at a time and again
-    in the backward pass, so nothing of size N x M is kept; the gradient is exact.
+    Scores are scaled inner products. They are computed for a chunk of query blocks at a time and
+    again in the backward pass, so nothing of size N x M is kept; the gradient is exact.
 
     Args:
-        x: (B, N, D) descriptors of the query blocks, of length 1.
-        z: (B, M, D) descriptors of the exemplar blocks, of length 1.
+        x: (B, N, D) descriptors of the query blocks.
+        z: (B, M, D) descriptors of the exemplar blocks.
         k: blocks to retrieve, 1 <= k <= M.
         epsilon: regularisation of the top-k in score units, > 0.
+        scale: a_uv = scale <x_u, z_v>: 1 for descriptors of length 1, 1 / b for b concatenated
+            features of length 1.
         chunk: query blocks at a time; chosen from the sizes if None.
 
     Returns:
@@ -100,7 +74,7 @@ def rank_blocks(
         ValueError: k outside 1..M, or epsilon not positive.
     """
     check_topk(z.shape[1], k, epsilon)
-    return Ranking(*_RankBlocks.apply(x, z, k, epsilon, chunk))
+    return Ranking(*_RankBlocks.apply(x, z, k, epsilon, scale, chunk))
 
 
 class _RankBlocks(torch.autograd.Function):
@@ -108,19 +82,19 @@ class _RankBlocks(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, chunk: int | None
+        ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, scale: float, chunk: int | None
     ) -> tuple[Tensor, ...]:
         solved = [
             [
-                solve_threshold(scores, k, epsilon)
-                for _, scores in _scores(x[image], z[image], chunk)
+                solve_plan(scores, k, epsilon)
+                for _, scores in _scores(x[image], z[image], scale, chunk)
             ]
             for image in range(len(x))
         ]
         indices = _join(solved, "indices")
         scores, pivot, shift = (_join(solved, name) for name in ("scores", "pivot", "shift"))
         residual = _join(solved, "residual").squeeze(-1)
-        ctx.slope, ctx.chunk = 4.0 / epsilon, chunk
+        ctx.slope, ctx.scale, ctx.chunk = 4.0 / epsilon, scale, chunk
         logits = ctx.slope * (scores - pivot) - shift
         ctx.save_for_backward(x, z, indices, logits, pivot, shift, _join(solved, "spread"))
         mass, log_mass = torch.sigmoid(logits), F.logsigmoid(logits)
@@ -138,19 +112,20 @@ class _RankBlocks(torch.autograd.Function):
         grad_x, grad_z = torch.zeros_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
         for image in range(len(x)):
             exemplar = z[image].to(dtype)
-            for rows, scores in _scores(x[image], z[image], ctx.chunk):
+            for rows, scores in _scores(x[image], z[image], ctx.scale, ctx.chunk):
                 at = (image, rows)
-                grad = score_gradient(
+                grad = plan_gradient(
                     scores, indices[at], pull[at], pivot[at], shift[at], spread[at], ctx.slope
                 )
                 grad.scatter_add_(1, indices[at][:, :1], grad_peak[at].unsqueeze(1))
                 torch.mm(grad, exemplar, out=grad_x[at])
                 grad_z[image].addmm_(grad.T, x[at].to(dtype))
-        return grad_x.to(x.dtype), grad_z.to(z.dtype), None, None, None
+        grad_x, grad_z = (grad.mul_(ctx.scale) for grad in (grad_x, grad_z))
+        return grad_x.to(x.dtype), grad_z.to(z.dtype), None, None, None, None
 
 
 def _scores(
-    x: Float[Tensor, "N D"], z: Float[Tensor, "M D"], chunk: int | None
+    x: Float[Tensor, "N D"], z: Float[Tensor, "M D"], scale: float, chunk: int | None
 ) -> Iterator[tuple[slice, Float[Tensor, "n M"]]]:
     """The scores of one image's query blocks, a chunk at a time, accumulated in float32."""
     dtype = working_dtype(x, z)
@@ -159,7 +134,7 @@ def _scores(
     step = chunk or max(1, budget // max(1, len(z)))
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
-        yield rows, x[rows].to(dtype) @ columns
+        yield rows, (x[rows].to(dtype) * scale) @ columns
 
 
 def _join(solved: list[list[Threshold]], field: str) -> Tensor:

@@ -12,6 +12,10 @@ Model = Annotated[
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
 Seed = Annotated[int, typer.Option(help="Seed of what a method draws at random.")]
+ExemplarCondition = Annotated[
+    Path | None,
+    typer.Option(help="Label map of the exemplar; without it classes are not matched."),
+]
 Out = Annotated[Path, typer.Option(help="The PNG file to write.")]
 Warped = Annotated[
     Path | None, typer.Option(help="PNG file for the exemplar, warped to the condition.")

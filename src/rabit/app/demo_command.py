@@ -97,10 +97,14 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
     config = translator.config
     parameters = sum(p.numel() for p in translator.network.parameters())
     alignment, (height, width) = config.alignment, config.image_size
-    if alignment.method == "ranking":
-        method = f"ranking: {alignment.block}×{alignment.block} blocks, {alignment.k} retrieved"
-    else:
-        method = {"dense": "dense: every place with every place", "none": "none"}[alignment.method]
+    method = {
+        "ranking": f"ranking: {alignment.block}×{alignment.block} blocks, {alignment.k} retrieved",
+        "dense": "dense: every place with every place",
+        "dense-stored": "dense: every place with every place",
+        "transport": "transport: every place with every place, all used alike",
+        "patchmatch": f"patchmatch: {alignment.patchmatch.candidates} places for each",
+        "none": "none",
+    }[alignment.method]
     rate = f"{1000 * showcase.seconds:.0f} ms, median of {_pictures(showcase)}"
     threads = torch.get_num_threads()
     where = f"{translator.device}, {threads} thread{'s' if threads > 1 else ''}"

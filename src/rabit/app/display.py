@@ -44,9 +44,9 @@ class Bar:
     ) -> None:
         self.progress.stop()
 
-    def __call__(self, done: int, total: int) -> None:
-        """Shows how many items are done."""
-        self.progress.update(self.task, completed=done, total=total)
+    def __call__(self, done: int, total: int, title: str | None = None) -> None:
+        """Shows how many items are done, and if it is given what comes next."""
+        self.progress.update(self.task, completed=done, total=total, description=title)
 
 
 class TrainingDisplay:

@@ -29,6 +29,20 @@ def parse_size(text: str) -> tuple[int, int]:
     return height, width
 
 
+def parse_sides(flag: str, text: str | None) -> tuple[int, ...] | None:
+    """Reads a list of sides such as 64,128, ascending; None stays None.
+
+    Raises:
+        ValueError: the text is no list of whole numbers.
+    """
+    if text is None:
+        return None
+    try:
+        return tuple(sorted({int(part) for part in text.split(",")}))
+    except ValueError as error:
+        raise ValueError(f"{flag} {text}: expected whole numbers such as 64,128") from error
+
+
 def pick_device(name: str) -> torch.device:
     """Returns a device that is there.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,17 +63,7 @@ class Outputs:
             if path.resolve() in taken:
                 raise ValueError(f"{taken[path.resolve()]} and {option} name one file, {path}")
             taken[path.resolve()] = option
-            if any(given is not None and _same_file(given, path) for given in inputs):
-                raise ValueError(
-                    f"{option} {path} is one of the files to read, which would be lost; choose "
-                    "another name"
-                )
-            check_target(path)
-            if path.exists() and not self.overwrite:
-                raise FileExistsError(
-                    f"{path} exists already; choose another name with {option}, or replace it "
-                    "with --overwrite"
-                )
+            check_output(path, option, self.overwrite, inputs)
 
     def write(self, result: Translation, inputs: Callable[[], list[Pixels]]) -> None:
         """Writes the files: all of them, or none.
@@ -95,6 +85,32 @@ class Outputs:
             pictures[self.grid] = grid([[*inputs(), warped, confidence, image]], TITLES)
         files = {path: png_bytes(picture) for path, picture in pictures.items()}
         write_files(files, overwrite=self.overwrite)
+
+
+def check_output(path: Path, option: str, overwrite: bool, inputs: Sequence[Path | None]) -> None:
+    """Refuses, before any work, one file that cannot be written.
+
+    Args:
+        path: the file to write.
+        option: the option that names it or its folder.
+        overwrite: whether it may be replaced.
+        inputs: files that are read, none of which may be replaced.
+
+    Raises:
+        FileExistsError: it is there and may not be replaced.
+        ValueError: it is an input.
+        OSError: the place cannot be written to.
+    """
+    if any(given is not None and _same_file(given, path) for given in inputs):
+        raise ValueError(
+            f"{option} {path} is one of the files to read, which would be lost; choose another name"
+        )
+    check_target(path)
+    if path.exists() and not overwrite:
+        raise FileExistsError(
+            f"{path} exists already; choose another name with {option}, or replace it with "
+            "--overwrite"
+        )
 
 
 def _same_file(one: Path, other: Path) -> bool:
@@ -131,15 +147,31 @@ def run_translate(
     """
     outputs.check(condition, exemplar, exemplar_condition)
     translator = open_model(model, device)
+    result = translate_files(translator, condition, exemplar, exemplar_condition, seed)
+    outputs.write(result, lambda: _inputs(translator, condition, exemplar, result))
+
+
+def translate_files(
+    translator: Translator,
+    condition: Path,
+    exemplar: Path,
+    exemplar_condition: Path | None,
+    seed: int,
+) -> Translation:
+    """Translates files, and says what is lost without the exemplar's map.
+
+    Raises:
+        FileNotFoundError: an input is missing.
+        ValueError: an input does not fit the model; its file is named.
+    """
     if exemplar_condition is not None:
         check_sizes(exemplar, exemplar_condition)
-    if exemplar_condition is None:
+    else:
         note(
             "no --exemplar-condition: the maps are not matched class by class, and both sides "
             "share one coordinate system, so regions of the exemplar may land in other classes"
         )
-    result = translator.translate(condition, exemplar, exemplar_condition, seed=seed)
-    outputs.write(result, lambda: _inputs(translator, condition, exemplar, result))
+    return translator.translate(condition, exemplar, exemplar_condition, seed=seed)
 
 
 def run_edit(

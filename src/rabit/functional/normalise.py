@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -9,7 +10,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rabit.functional.blocks import from_nested_blocks, to_nested_blocks
+from rabit.functional.dtype import working_dtype
+
 SMALLEST_NORM = 1e-4
+AT_ONCE = 2**20
 
 
 def unit_vectors(x: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
@@ -28,11 +33,39 @@ def unit_vectors(x: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
     return _UnitVectors.apply(x, dim)
 
 
+def unit_features(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+    """Subtracts each position's mean over channels and scales it to length 1.
+
+    Args:
+        x: (B, C, H, W) features; half precision is normalised in float32.
+
+    Returns:
+        (B, C, H, W) of the input's dtype; positions whose channels are all equal become 0.
+    """
+    centred = x.to(working_dtype(x))
+    return unit_vectors(centred - centred.mean(1, keepdim=True), dim=1).to(x.dtype)
+
+
+def unit_blocks(x: Float[Tensor, "B C H W"], sides: Sequence[int]) -> Float[Tensor, "B N b C"]:
+    """Returns the blocks of `unit_features`, with one copy of the features instead of three.
+
+    Args:
+        x: (B, C, H, W) features; half precision is normalised in float32.
+        sides: of the blocks, largest first, as `to_nested_blocks` takes them.
+
+    Returns:
+        (B, N, b, C) of the input's dtype.
+
+    Raises:
+        ValueError: the map is not a whole number of blocks high and wide.
+    """
+    return _UnitBlocks.apply(x, tuple(sides))
+
+
 class _UnitVectors(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
-        norm = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
-        scale = norm.square_().add_(SMALLEST_NORM**2).rsqrt_()
+        scale = _inverse_norm(x, dim)
         unit = x * scale
         ctx.dim = dim
         ctx.save_for_backward(unit, scale)
@@ -42,5 +75,41 @@ class _UnitVectors(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors
-        along = (grad * unit).sum(ctx.dim, keepdim=True)
-        return grad.addcmul(unit, along, value=-1).mul_(scale), None
+        return _unit_gradient(grad, unit, scale, ctx.dim), None
+
+
+class _UnitBlocks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, sides: tuple[int, ...]) -> Tensor:
+        blocks = to_nested_blocks(x, sides).to(working_dtype(x)).contiguous()
+        if blocks.data_ptr() == x.data_ptr():
+            blocks = blocks.clone()
+        blocks.sub_(blocks.mean(-1, keepdim=True))
+        scale = _inverse_norm(blocks, -1)
+        unit = blocks.mul_(scale).to(x.dtype)
+        ctx.sides, ctx.size = sides, (x.shape[2], x.shape[3])
+        ctx.save_for_backward(unit, scale)
+        return unit
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        unit, scale = ctx.saved_tensors
+        pulled = torch.empty_like(unit)
+        # Some blocks at a time: the temporary tensors are as large as what is worked on.
+        step = max(1, AT_ONCE // unit[:, 0].numel())
+        for rows in (slice(i, i + step) for i in range(0, unit.shape[1], step)):
+            part, own = scale[:, rows], unit[:, rows].to(scale.dtype)
+            change = _unit_gradient(grad[:, rows].to(scale.dtype), own, part, -1)
+            pulled[:, rows] = change.sub_(change.mean(-1, keepdim=True))
+        return from_nested_blocks(pulled, ctx.size, ctx.sides), None
+
+
+def _inverse_norm(x: Tensor, dim: int) -> Tensor:
+    norm = torch.linalg.vector_norm(x, dim=dim, keepdim=True)
+    return norm.square_().add_(SMALLEST_NORM**2).rsqrt_()
+
+
+def _unit_gradient(grad: Tensor, unit: Tensor, scale: Tensor, dim: int) -> Tensor:
+    along = (grad * unit).sum(dim, keepdim=True)
+    return grad.addcmul(unit, along, value=-1).mul_(scale)

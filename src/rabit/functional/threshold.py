@@ -24,6 +24,8 @@ CANDIDATES = 64
 # No score below the candidates has p / (1 - p) above this: with C candidates it is k / (C - k).
 LARGEST_ODDS = 0.05
 MAX_ITERATIONS = 100
+# Scores whose largest stands for them in a first search for the candidates.
+GROUP = 8
 
 
 @dataclass(frozen=True)
@@ -132,7 +134,7 @@ def solve_threshold(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Thr
     slope = 4.0 / epsilon
     # p / (1 - p) of the last candidate is at most k / (C - k).
     candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
-    values, indices = scores.topk(min(count, candidates), dim=-1)
+    values, indices = _largest(scores, min(count, candidates))
     best = _lowest_index_first(scores, values, indices, k)
     top, pivot = values[:, :k], values[:, k - 1 : k]
     if k == count:
@@ -163,13 +165,15 @@ def _find_shift(
     shift = _first_guess(missing, excess, largest, tail).clamp(low, high)
     for iteration in range(1, MAX_ITERATIONS + 1):
         balance = _balance(missing, excess, largest, tail, shift)
-        settled = balance.step.abs() <= tolerance * (1 + shift.abs())
+        # Rounding may leave no step that is small enough between two neighbouring numbers.
+        narrow = torch.minimum(balance.step.abs(), high - low)
+        settled = narrow <= tolerance * (1 + shift.abs())
         if bool(settled.all()):
             return shift, balance, iteration, True
         above = balance.step > 0
         high, low = torch.where(above, shift, high), torch.where(above, low, shift)
         newton = shift - balance.step
-        inside = (newton >= low) & (newton <= high)
+        inside = (newton > low) & (newton < high)
         step = torch.where(inside, newton, (low + high) / 2)
         shift = torch.where(settled, shift, step)
     balance = _balance(missing, excess, largest, tail, shift)
@@ -235,8 +239,12 @@ def _tail_sums(scores: Tensor, values: Tensor, logits: Tensor, slope: float) -> 
         powers.append(powers[-1] * powers[0])
     sums = [powers[0].sum(1, keepdim=True)]
     for i in range(2, terms + 1):
-        one, other = powers[(i + 1) // 2 - 1], powers[i // 2 - 1]
-        sums.append(torch.bmm(one.unsqueeze(1), other.unsqueeze(2)).squeeze(2))
+        half = powers[i // 2 - 1]
+        if i % 2:
+            sums.append((half * powers[i // 2]).sum(1, keepdim=True))
+        else:
+            # One pass and nothing stored, where a product would be.
+            sums.append(torch.linalg.vector_norm(half, dim=1, keepdim=True).square_())
     # The candidates were clamped to exp(0) = 1 each, so they are taken off by their number.
     return _Tail(logits[:, -1:], tuple(total.sub_(candidates).clamp_(min=0) for total in sums))
 
@@ -264,6 +272,24 @@ def _odds_polynomial(terms: int) -> tuple[float, ...]:
 def _floor(dtype: torch.dtype, power: int) -> float:
     """Smallest argument of an exponential whose power is no denormal: those are slow on a CPU."""
     return math.log(torch.finfo(dtype).tiny) / (power + 1)
+
+
+def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The largest scores of each row, best first, and their places; those of equal scores vary.
+
+    The `count` largest lie in the groups with the `count` largest maxima, so long rows are
+    searched in two steps: a topk takes time for every score that it sees.
+    """
+    rows, total = scores.shape
+    if total % GROUP or total < 2 * GROUP * count:
+        top = scores.topk(count, dim=-1)
+        return top.values, top.indices
+    maxima = scores.reshape(rows, GROUP, -1).amax(1)
+    groups = maxima.topk(count, dim=-1, sorted=False).indices.unsqueeze(1)
+    first = torch.arange(0, total, total // GROUP, device=scores.device).view(1, -1, 1)
+    places = (groups + first).flatten(1)
+    values, at = scores.gather(1, places).topk(count, dim=-1)
+    return values, places.gather(1, at)
 
 
 def _lowest_index_first(scores: Tensor, values: Tensor, indices: Tensor, k: int) -> Tensor:

@@ -13,7 +13,9 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import working_dtype
-from rabit.functional.threshold import Threshold, solve_threshold
+from rabit.functional.fused import plan_gradient, solve_plan
+from rabit.functional.gradient import selection_pull
+from rabit.functional.threshold import Threshold
 
 SMALLEST_EPSILON = 1e-12
 
@@ -70,7 +72,7 @@ def entropic_topk(scores: Float[Tensor, "... N"], k: int, epsilon: float) -> Ent
     """
     _validate(scores, k, epsilon)
     rows = scores.reshape(-1, scores.shape[-1]).to(working_dtype(scores))
-    solution = solve_threshold(rows.detach(), k, epsilon)
+    solution = solve_plan(rows.detach(), k, epsilon)
     mass, log_mass = _PlanMass.apply(rows, solution)
     lead = scores.shape[:-1]
     return EntropicTopK(
@@ -99,65 +101,6 @@ def check_topk(count: int, k: int, epsilon: float) -> None:
         )
 
 
-def selection_pull(
-    logits: Float[Tensor, "R k"], grad_mass: Tensor, grad_log_mass: Tensor
-) -> Float[Tensor, "R k"]:
-    """Returns each selected score's own pull, sum_i G_i w_i delta_ij, in logit units.
-
-    log p divides w = p (1 - p) by p, analytically, so nothing is divided by a small mass.
-    """
-    rest = torch.sigmoid(-logits)
-    return rest * (grad_mass * torch.sigmoid(logits) + grad_log_mass)
-
-
-def score_gradient(
-    scores: Float[Tensor, "R N"],
-    indices: Int[Tensor, "R k"],
-    pull: Float[Tensor, "R k"],
-    pivot: Float[Tensor, "R 1"],
-    shift: Float[Tensor, "R 1"],
-    spread: Float[Tensor, "R 1"],
-    slope: float,
-) -> Float[Tensor, "R N"]:
-    """Returns the gradient of all scores by implicit differentiation of sum p = k.
-
-    Args:
-        scores: (R, N) scores.
-        indices: (R, k) the selected ones.
-        pull: (R, k) from `selection_pull`.
-        pivot: (R, 1) as in `Threshold`.
-        shift: (R, 1) as in `Threshold`.
-        spread: (R, 1) sum of w over the row; where it underflows the plan is constant.
-        slope: 4 / epsilon.
-
-    Returns:
-        (R, N): slope (pull_j - w_j sum(pull) / sum(w)); 0 below the square root of the smallest
-        normal number (1e-19 in float32).
-    """
-    info = torch.finfo(scores.dtype)
-    # w = s (1 - s) at -|x| keeps its digits on both sides of the threshold. Denormals are slow.
-    s = (
-        (scores - pivot)
-        .mul_(slope)
-        .sub_(shift)
-        .abs_()
-        .neg_()
-        .clamp_(min=_exponent(info))
-        .sigmoid_()
-    )
-    grad = s.addcmul_(s, s, value=-1)
-    flat = spread <= info.tiny**0.8
-    share = (pull.sum(1, keepdim=True) / spread).masked_fill_(flat, 0)
-    grad.mul_(share.mul_(-slope))
-    grad.scatter_add_(1, indices, pull * slope)
-    # Products with denormal numbers would take a CPU ten times as long.
-    return F.hardshrink(grad, info.tiny**0.5)
-
-
-def _exponent(info: torch.finfo) -> float:
-    return 0.9 * float(torch.tensor(info.tiny, dtype=torch.float64).log())
-
-
 class _PlanMass(torch.autograd.Function):
     """Mass and log mass of a solved plan, with the implicit gradient."""
 
@@ -180,7 +123,7 @@ class _PlanMass(torch.autograd.Function):
     def backward(ctx: Any, grad_mass: Tensor, grad_log_mass: Tensor) -> tuple[Tensor, None]:
         scores, indices, logits, pivot, shift, spread = ctx.saved_tensors
         pull = selection_pull(logits, grad_mass, grad_log_mass)
-        return score_gradient(scores, indices, pull, pivot, shift, spread, ctx.slope), None
+        return plan_gradient(scores, indices, pull, pivot, shift, spread, ctx.slope), None
 
 
 def _validate(scores: Tensor, k: int, epsilon: float) -> None:

@@ -2,13 +2,112 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
-from torch import nn
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.utils.parametrizations import spectral_norm
 from torch.nn.utils.parametrize import is_parametrized
 
 PaddingMode = Literal["zeros", "reflect"]
+ConvolutionType = TypeVar("ConvolutionType", bound=nn.Conv2d)
+
+
+class Convolution(nn.Conv2d):
+    """A convolution that keeps little for its backward pass.
+
+    Kept are the numbers that it multiplies with the weight, once: not the map in front of a
+    reflection, nor in front of an activation on the reflected map, nor a weight with spectral
+    norm, which is divided again from the parameter.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "B C H W"], slope: float | None = None
+    ) -> Float[Tensor, "B D h w"]:
+        """Returns the convolved features.
+
+        Args:
+            x: (B, C, H, W) features.
+            slope: of a leaky ReLU in front of the convolution; none if None.
+        """
+        padding = tuple(int(side) for side in self.padding)
+        padded = self.padding_mode == "reflect" and padding[0] > 0
+        if padded:
+            x, padding = reflect_pad(x, padding[0]), (0, 0)
+        if slope is not None:
+            # Each position has its activation, so the padded copy can take it, in place.
+            x = F.leaky_relu(x, slope, inplace=padded)
+        weight, steps = self.weight, (self.stride, padding, self.dilation)
+        if not is_parametrized(self):
+            return F.conv2d(x, weight, self.bias, *steps)
+        spectral: Any = self.parametrizations
+        original, vectors = spectral.weight.original.detach(), spectral.weight[0]
+        # The weight's own divisor once more, from the vectors that its division has just used.
+        sigma = torch.vdot(vectors._u, torch.mv(original.flatten(1), vectors._v))
+        return _SpectralConvolution.apply(x, weight, self.bias, original, sigma, steps)
+
+
+def reflect_pad(x: Float[Tensor, "B C H W"], margin: int) -> Float[Tensor, "B C h w"]:
+    """Pads both axes by reflection; unlike torch's padding it keeps nothing for the backward pass.
+
+    Args:
+        x: (B, C, H, W) features.
+        margin: positions added at each side, smaller than H and W.
+
+    Returns:
+        (B, C, H + 2 margin, W + 2 margin).
+    """
+    return _ReflectPad.apply(x, margin)
+
+
+class _ReflectPad(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, margin: int) -> Tensor:
+        ctx.margin = margin
+        return F.pad(x, (margin,) * 4, mode="reflect")
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        inside = slice(ctx.margin, -ctx.margin)
+        # Only the shape and the layout of the second argument are read.
+        like = grad[..., inside, inside]
+        return torch.ops.aten.reflection_pad2d_backward(grad, like, [ctx.margin] * 4), None
+
+
+class _SpectralConvolution(torch.autograd.Function):
+    """Convolves with a divided weight, and divides the parameter again for the backward pass."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        original: Tensor,
+        sigma: Tensor,
+        steps: Any,
+    ) -> Tensor:
+        ctx.save_for_backward(x, original, sigma)
+        ctx.steps, ctx.bias_shape = steps, None if bias is None else list(bias.shape)
+        return F.conv2d(x, weight, bias, *steps)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        x, original, sigma = ctx.saved_tensors
+        weight = original / sigma
+        # In mixed precision the gradient has the type that the convolution was computed in.
+        operands = (grad, x.to(grad.dtype), weight.to(grad.dtype))
+        grads = torch.ops.aten.convolution_backward(
+            *operands, ctx.bias_shape, *ctx.steps, False, [0, 0], 1, ctx.needs_input_grad[:3]
+        )
+        types = (x.dtype, weight.dtype, weight.dtype)
+        cast = (g if g is None else g.to(t) for g, t in zip(grads, types, strict=True))
+        return *cast, None, None, None
 
 
 def conv(
@@ -21,7 +120,7 @@ def conv(
     bias: bool = True,
     spectral_weight: bool = False,
     padding_mode: PaddingMode = "zeros",
-) -> nn.Conv2d:
+) -> Convolution:
     """Builds a convolution that keeps the size at stride 1.
 
     Args:
@@ -37,7 +136,7 @@ def conv(
     Returns:
         The convolution, with spectral norm where asked for.
     """
-    layer = nn.Conv2d(
+    layer = Convolution(
         channels_in,
         channels_out,
         kernel,
@@ -50,7 +149,7 @@ def conv(
     return spectral(layer) if spectral_weight else layer
 
 
-def spectral(layer: nn.Conv2d) -> nn.Conv2d:
+def spectral(layer: ConvolutionType) -> ConvolutionType:
     """Divides a convolution's weight by its largest singular value, from now on.
 
     The weight starts Xavier normal; its gain does not matter, since the norm removes it.

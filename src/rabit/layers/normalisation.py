@@ -1,10 +1,87 @@
-"""Norms without parameters, in front of which SPADE puts its modulation."""
+"""Norms without parameters, in front of which SPADE puts its modulation.
+
+Batch and instance norm keep their result for the backward pass, which what follows keeps too, and
+not their input, as torch's do.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+
+class BatchNorm(nn.BatchNorm2d):
+    """Normalises each channel over the batch and all positions, in evaluation by running averages.
+
+    Args:
+        channels: channels of its input.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels, affine=False)
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Returns x with zero mean and unit variance in each channel."""
+        if not self.training:
+            return super().forward(x)
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        return _Normalised.apply(x, self.running_mean, self.running_var, self.momentum, self.eps)
+
+
+class InstanceNorm(nn.Module):
+    """Normalises each channel of each sample over its positions."""
+
+    def __init__(self, epsilon: float = 1e-5) -> None:
+        super().__init__()
+        self.epsilon = epsilon
+
+    def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
+        """Returns x with zero mean and unit variance in each channel of each sample."""
+        samples = x.reshape(1, -1, *x.shape[2:])
+        return _Normalised.apply(samples, None, None, 0.0, self.epsilon).view(x.shape)
+
+
+class _Normalised(torch.autograd.Function):
+    """Zero mean and unit variance in each channel, differentiated from the result."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        running_mean: Tensor | None,
+        running_variance: Tensor | None,
+        momentum: float,
+        epsilon: float,
+    ) -> Tensor:
+        if x.numel() == x.shape[1]:
+            raise ValueError(
+                f"features of shape {tuple(x.shape)} have one position a channel, expected more "
+                "to normalise over; take larger images or a larger batch"
+            )
+        running = (running_mean, running_variance)
+        normalised, _, scale = torch.native_batch_norm(
+            x, None, None, *running, True, momentum, epsilon
+        )
+        ctx.save_for_backward(normalised, scale)
+        return normalised
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        normalised, scale = ctx.saved_tensors
+        # The norm of what is normalised already changes nothing, so its derivative is the
+        # projection alone; the norm's own derivative is that times the scale, as a weight.
+        statistics = torch.zeros_like(scale), torch.ones_like(scale)
+        grad_x, _, _ = torch.ops.aten.native_batch_norm_backward(
+            grad, normalised, scale, None, None, *statistics, True, 0.0, [True, False, False]
+        )
+        return grad_x, None, None, None, None
 
 
 class PositionalNorm(nn.Module):
@@ -34,7 +111,7 @@ def plain_norm(kind: str, channels: int) -> nn.Module:
         The norm.
     """
     if kind == "batch":
-        return nn.BatchNorm2d(channels, affine=False)
+        return BatchNorm(channels)
     if kind == "instance":
-        return nn.InstanceNorm2d(channels)
+        return InstanceNorm()
     return PositionalNorm()

@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
+from rabit.layers.normalisation import InstanceNorm
 
 
 class Residual(nn.Module):
@@ -16,7 +17,7 @@ class Residual(nn.Module):
         super().__init__()
         self.conv_in = conv(channels, channels, bias=False, padding_mode="reflect")
         self.conv_out = conv(channels, channels, bias=False, padding_mode="reflect")
-        self.norm = nn.InstanceNorm2d(channels)
+        self.norm = InstanceNorm()
         self.activation_in = nn.PReLU()
         self.activation_out = nn.PReLU()
 
@@ -46,7 +47,16 @@ class NonLocal(nn.Module):
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Returns x plus what each position attends to."""
         query, key, value = (
-            layer(x).flatten(2).transpose(1, 2) for layer in (self.query, self.key, self.value)
+            layer(x).flatten(2).transpose(1, 2).unsqueeze(1)
+            for layer in (self.query, self.key, self.value)
         )
-        attended = F.scaled_dot_product_attention(query, key, value)
-        return x + self.strength * attended.transpose(1, 2).reshape(x.shape)
+        # One head of contiguous vectors, queries and keys filled up with zeros to the values'
+        # width: with these torch attends without a matrix of all pairs, on a CPU too.
+        missing = (0, value.shape[-1] - query.shape[-1])
+        attended = F.scaled_dot_product_attention(
+            F.pad(query, missing).contiguous(),
+            F.pad(key, missing).contiguous(),
+            value.contiguous(),
+            scale=query.shape[-1] ** -0.5,
+        )
+        return x + self.strength * attended.transpose(2, 3).reshape(x.shape)

@@ -81,6 +81,6 @@ class SpadeResidual(nn.Module):
         """Returns the features after the block; the guide is resized (nearest) to them."""
         if guide.shape[-2:] != x.shape[-2:]:
             guide = F.interpolate(guide, size=x.shape[-2:], mode="nearest")
-        y = self.conv_in(F.leaky_relu(self.spade_in(x, guide), SLOPE))
-        y = self.conv_out(F.leaky_relu(self.spade_out(y, guide), SLOPE))
+        y = self.conv_in(self.spade_in(x, guide), SLOPE)
+        y = self.conv_out(self.spade_out(y, guide), SLOPE)
         return self.shortcut(x) + y

@@ -84,7 +84,8 @@ class Generator(nn.Module):
                 y = block(y, alignment)
             if level == ATTENTION_AT:
                 y = self.attention(y)
-        return torch.tanh(self.last(F.leaky_relu(y, SLOPE)))
+        # In place: nothing else reads the last block's features.
+        return torch.tanh(self.last(F.leaky_relu(y, SLOPE, inplace=True)))
 
 
 def build_generator(

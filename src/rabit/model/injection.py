@@ -29,7 +29,10 @@ class ConfidenceInjection(nn.Module):
         self.condition_in = conv(condition_channels, width)
         self.warped_in = conv(warped_channels, width)
         self.weigh = nn.Sequential(
-            conv(width, width), nn.LeakyReLU(SLOPE), conv(width, width), nn.Sigmoid()
+            conv(width, width),
+            nn.LeakyReLU(SLOPE, inplace=True),
+            conv(width, width),
+            nn.Sigmoid(),
         )
 
     def forward(
@@ -39,10 +42,11 @@ class ConfidenceInjection(nn.Module):
         confidence: Float[Tensor, "B 1 H W"],
     ) -> Float[Tensor, "B C H W"]:
         """Returns the fused feature that SPADE layers read."""
-        x, z = self.condition_in(condition), self.warped_in(warped)
+        x = self.condition_in(condition)
+        difference = self.warped_in(warped) - x
         # Not torch.lerp, which takes one type only: in mixed precision the confidence is float32.
-        weights = self.weigh(x + confidence * (z - x))
-        return x + weights * (z - x)
+        weights = self.weigh(x + confidence * difference)
+        return x + weights * difference
 
 
 class ConcatInjection(nn.Module):

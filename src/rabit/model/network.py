@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from rabit.alignment.features import FeatureExtractor
 from rabit.alignment.head import MatchingHead
 from rabit.alignment.network import Alignment, AlignmentNetwork
-from rabit.config import DiscriminatorConfig, ModelConfig
+from rabit.alignment.refiner import PatchMatchRefiner
+from rabit.config import AlignmentConfig, DiscriminatorConfig, ModelConfig
 from rabit.functional.condition import Condition
 from rabit.layers.convolution import initialise
 from rabit.model.discriminator import Discriminator
@@ -73,6 +74,8 @@ def build_network(config: ModelConfig, seed: int = 0) -> TranslationNetwork:
         initialise(network, config.init_gain)
         if network.alignment.head is not None:
             network.alignment.head.start_equal()
+        if network.alignment.refiner is not None:
+            network.alignment.refiner.start_still()
     return network
 
 
@@ -107,6 +110,7 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             components=alignment.components,
             radius=alignment.radius,
             options=alignment.options(),
+            refiner=_refiner(alignment),
         ),
         build_generator(
             channels,
@@ -119,6 +123,16 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             generator.norm,
             generator.attention,
         ),
+    )
+
+
+def _refiner(alignment: AlignmentConfig) -> PatchMatchRefiner | None:
+    """Builds what moves the matches of PatchMatch, if that is the method and it has one."""
+    search = alignment.patchmatch
+    if alignment.method != "patchmatch" or search.refiner_width == 0:
+        return None
+    return PatchMatchRefiner(
+        alignment.channels, search.candidates, search.refiner_width, search.refiner_reach
     )
 
 

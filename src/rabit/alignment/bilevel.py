@@ -1,0 +1,85 @@
+"""The paper's correspondence: blocks are ranked, positions attend inside the retrieved blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from jaxtyping import Float
+from torch import Tensor
+
+from rabit.alignment.attention import attend_blocks
+from rabit.alignment.correspondence import Correspondence
+from rabit.alignment.levels import Descriptor, in_row_major, rank_levels
+from rabit.alignment.matrix import BlockMatrix
+from rabit.functional.blocks import nested_order
+from rabit.functional.normalise import unit_blocks
+
+
+def bilevel(
+    x: Float[Tensor, "B C H W"],
+    z: Float[Tensor, "B C Hz Wz"],
+    block: int = 2,
+    k: int = 3,
+    temperature: float = 0.01,
+    epsilon: float = 0.04,
+    descriptor: Descriptor = "concat",
+    coarse: Sequence[int] = (),
+    coarse_k: int = 16,
+    chunk: int | None = None,
+) -> Correspondence:
+    """Builds the bi-level correspondence: top-k ranking of blocks, attention inside them.
+
+    Args:
+        x: (B, C, H, W) features of the condition.
+        z: (B, C, Hz, Wz) features of the exemplar.
+        block: side of the blocks in positions; divides all four sizes.
+        k: exemplar blocks that each query block retrieves.
+        temperature: of the attention, > 0, in units of the cosine.
+        epsilon: of the ranking, > 0; 4 / epsilon = 1 / temperature gives both levels one slope.
+        descriptor: of a block, "concat" (the paper) or "mean", see `describe_levels`.
+        coarse: sides of larger blocks that are ranked first, largest first, each a multiple of the
+            next and the last of `block`; the largest divides all four sizes. None is the paper.
+        coarse_k: larger blocks that are retrieved, at most as many as there are.
+        chunk: query blocks at a time; chosen from the sizes if None.
+
+    Returns:
+        The correspondence, with the ranking's mass, threshold and residual.
+
+    Raises:
+        ValueError: a block that does not divide the maps or the larger blocks, k larger than the
+            number of exemplar blocks to choose from, epsilon not positive, or an unknown
+            descriptor.
+    """
+    sides = (*coarse, block)
+    queries, exemplars = unit_blocks(x, sides), unit_blocks(z, sides)
+    ranking = rank_levels(
+        queries, exemplars, sides, _counts(z, sides, k, coarse_k), epsilon, descriptor, chunk
+    )
+    weights = attend_blocks(
+        queries, exemplars, ranking.indices, ranking.log_mass, temperature, chunk
+    )
+    size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
+    if coarse:
+        rows = nested_order(size, sides, x.device)
+        ranking = in_row_major(ranking, rows, nested_order(exemplar_size, sides, x.device))
+        weights = weights[:, rows.argsort()]
+    matrix = BlockMatrix(
+        size, exemplar_size, weights, ranking.indices, (block, block), (block, block)
+    )
+    return Correspondence(
+        matrix=matrix,
+        known_peak=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
+        mass=ranking.mass,
+        threshold=ranking.threshold,
+        residual=ranking.residual,
+    )
+
+
+def _counts(z: Tensor, sides: Sequence[int], k: int, coarse_k: int) -> list[int]:
+    """How many blocks each level retrieves: no more larger ones than there are to choose from."""
+    counts, available = [], (z.shape[2] // sides[0]) * (z.shape[3] // sides[0])
+    for large, small in pairwise(sides):
+        counts.append(min(coarse_k, available))
+        available = counts[-1] * (large // small) ** 2
+    return [*counts, k]

@@ -1,0 +1,244 @@
+"""`rabit benchmark correspondence`: every correspondence method timed, measured and drawn."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from rabit.app.display import Bar
+from rabit.app.errors import note
+from rabit.app.options import pick_device
+from rabit.app.translate_command import open_model
+from rabit.evaluation.correspondence.charts import accuracy_chart, speed_chart
+from rabit.evaluation.correspondence.contestants import Contestant, contestants
+from rabit.evaluation.correspondence.measure import Case
+from rabit.evaluation.correspondence.study import (
+    AccuracyRow,
+    accuracy_rows,
+    smaller_size,
+    study_dict,
+)
+from rabit.evaluation.correspondence.suite import Timing, growth, run_suite
+from rabit.evaluation.correspondence.views import View, scene_views, stereo_view
+from rabit.writing import check_target, write_files
+
+SIDES = (32, 64, 128, 256, 512)
+QUICK_SIDES = (32, 64, 128)
+DTYPES = ("float32", "bfloat16")
+FILES = ("correspondence.json", "speed.png", "accuracy.png")
+STEREO, SCENES = "stereo", "scenes"
+
+
+@dataclass(frozen=True)
+class BenchmarkOptions:
+    """The options of `rabit benchmark correspondence`.
+
+    Args:
+        out: the folder to write.
+        quick: fewer methods and sizes, for under three minutes on two cores.
+        sides: of the maps for time and memory; None for the default.
+        accuracy_sides: of the maps for the accuracy; None for the default.
+        limit: seconds that a pass may take; None for the default.
+        scenes: number of generated scenes for the accuracy.
+        model: whose features describe the scenes.
+        channels: of the features that are timed.
+        threads: of a CPU; None for torch's own choice.
+        device: cpu or cuda.
+        dtype: of the features that are timed.
+        overwrite: whether files of an earlier run may be replaced.
+    """
+
+    out: Path
+    quick: bool
+    sides: tuple[int, ...] | None
+    accuracy_sides: tuple[int, ...] | None
+    limit: float | None
+    scenes: int
+    model: str
+    channels: int
+    threads: int | None
+    device: str
+    dtype: str
+    overwrite: bool
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """What is written, by name."""
+        return {name: self.out / name for name in FILES}
+
+
+def run_benchmark(options: BenchmarkOptions) -> None:
+    """Measures, prints the tables, and writes the figures and the charts.
+
+    Raises:
+        FileExistsError: the folder holds files of an earlier run that may not be replaced.
+        OSError: a file cannot be written; it is named.
+        ValueError: an option is out of range.
+    """
+    _check(options)
+    device = pick_device(options.device)
+    threads = options.threads or torch.get_num_threads()
+    limit = options.limit or (6.0 if options.quick else 100.0)
+    base = Case(
+        name="",
+        method="",
+        options="{}",
+        side=0,
+        channels=options.channels,
+        device=device.type,
+        dtype=options.dtype,
+        threads=threads,
+    )
+    compared = contestants(options.quick)
+    with Bar("time and memory") as bar:
+        sides = options.sides or (QUICK_SIDES if options.quick else SIDES)
+        timings = run_suite(compared, sides, base, limit, bar)
+    rows = _accuracy(options, compared, timings, threads, limit)
+    tables = [speed_table(timings), *accuracy_tables(rows, timings)]
+    console = Console()
+    console = console if console.is_terminal else Console(width=160)
+    for table in tables:
+        console.print(table)
+    text = json.dumps(study_dict(timings, rows, device, threads), indent=1, allow_nan=False)
+    contents = (
+        (text + "\n").encode(),
+        speed_chart(timings),
+        accuracy_chart(rows, timings),
+    )
+    options.out.mkdir(parents=True, exist_ok=True)
+    named = dict(zip(options.files.values(), contents, strict=True))
+    write_files(named, overwrite=options.overwrite)
+
+
+def speed_table(timings: Sequence[Timing]) -> Table:
+    """Returns times and memory, a line for each contestant and size."""
+    case = timings[0].case
+    table = Table(
+        title=f"{case.channels} channels, {case.width} value channels, {case.dtype}, "
+        f"{case.device}, {case.threads} threads; from features to warped values; "
+        "memory beyond the inputs",
+        title_justify="left",
+    )
+    table.add_column("")
+    headings = ("size", "forward s", "MB", "+ backward s", "MB", "of floor", "growth", "near")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    for timing in timings:
+        measured, side = timing.measurement, f"{timing.case.side}²"
+        if measured is None:
+            table.add_row(timing.case.name, side, timing.reason, *[""] * 6)
+            continue
+        before = smaller_size(timing, timings)
+        exponent = None if before is None else growth(before, timing)
+        floor = None if measured.floor is None else measured.floor / measured.forward
+        table.add_row(
+            timing.case.name,
+            side,
+            f"{measured.forward:.3f}",
+            f"{measured.forward_memory:.0f}",
+            "" if measured.both is None else f"{measured.both:.3f}",
+            "" if measured.both_memory is None else f"{measured.both_memory:.0f}",
+            "" if floor is None else f"{100 * floor:.0f} %",
+            "" if exponent is None else f"{exponent:.2f}",
+            "" if measured.near is None else f"{100 * measured.near:.1f} %",
+            end_section=timing.case.side == max(t.case.side for t in timings),
+        )
+    table.caption = (
+        "of floor: time of the forward pass's matrix products alone; growth: e in seconds ~ "
+        "positions^e from the size before; near: matched within 1.5 positions of the truth"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def accuracy_tables(rows: Sequence[AccuracyRow], timings: Sequence[Timing]) -> list[Table]:
+    """Returns the analogue of the paper's Table 7, one for each set of pictures."""
+    measured = {
+        (t.case.name, t.case.side): t.measurement for t in timings if t.measurement is not None
+    }
+    tables = []
+    for pictures in dict.fromkeys(row.pictures for row in rows):
+        own = [row for row in rows if row.pictures == pictures]
+        count = max((row.accuracy.ssim.count for row in own if row.accuracy), default=0)
+        table = Table(
+            title=f"{pictures}: {count} picture{'' if count == 1 else 's'}", title_justify="left"
+        )
+        table.add_column("")
+        headings = ("size", "L1", "SSIM", "PSNR dB", "end-point px", "median px", "MB + backward")
+        for heading in headings:
+            table.add_column(heading, justify="right")
+        for row in own:
+            found = measured.get((row.name, row.side))
+            memory = "" if found is None or not found.both_memory else f"{found.both_memory:.0f}"
+            if row.accuracy is None:
+                table.add_row(row.name, f"{row.side}²", row.reason, *[""] * 4, memory)
+                continue
+            table.add_row(
+                row.name,
+                f"{row.side}²",
+                f"{row.accuracy.l1.mean:.4f}",
+                f"{row.accuracy.ssim.mean:.4f}",
+                f"{row.accuracy.psnr.mean:.2f}",
+                f"{row.accuracy.end_point.mean:.2f}",
+                f"{row.accuracy.median_end_point.mean:.2f}",
+                memory,
+                end_section=row is own[-1] or own[own.index(row) + 1].side != row.side,
+            )
+        tables.append(table)
+    return tables
+
+
+def _accuracy(
+    options: BenchmarkOptions,
+    compared: Sequence[Contestant],
+    timings: Sequence[Timing],
+    threads: int,
+    limit: float,
+) -> list[AccuracyRow]:
+    sides = options.accuracy_sides or ((32, 64) if options.quick else (32, 64, 128))
+    sets: dict[str, Callable[[int], Sequence[View]]] = {}
+    if find_spec("skimage") is None:
+        note("the stereo photographs are left out, they come with: pip install scikit-image")
+    else:
+        sets[STEREO] = lambda side: [stereo_view(side)]
+    if options.scenes:
+        translator = open_model(options.model, "cpu")
+        sets[SCENES] = lambda side: list(scene_views(side, options.scenes, translator))
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        rows = []
+        for pictures, make_views in sets.items():
+            with Bar("accuracy") as bar:
+                rows += accuracy_rows(pictures, make_views, compared, sides, timings, limit, bar)
+        return rows
+    finally:
+        torch.set_num_threads(before)
+
+
+def _check(options: BenchmarkOptions) -> None:
+    """Refuses, before any work, what cannot be done."""
+    check_target(options.out, folder=True)
+    there = [str(path) for path in options.files.values() if path.exists()]
+    if there and not options.overwrite:
+        raise FileExistsError(f"{', '.join(there)}: there already; replace with --overwrite")
+    if options.dtype not in DTYPES:
+        raise ValueError(f"--dtype {options.dtype}: expected one of {', '.join(DTYPES)}")
+    least: dict[str, float] = {"--channels": options.channels, "--scenes": options.scenes + 1}
+    least |= {"--threads": options.threads or 1, "--limit": options.limit or 1}
+    for flag, number in least.items():
+        if number <= 0:
+            raise ValueError(f"{flag} is too small; see rabit benchmark correspondence --help")
+    for side in (*(options.sides or ()), *(options.accuracy_sides or ())):
+        if side < 4:
+            raise ValueError(f"size {side}: expected at least 4 positions a side")
+    for side in options.accuracy_sides or ():
+        if 256 % side:
+            raise ValueError(f"accuracy at {side}: expected a divisor of 256, the pictures' side")

@@ -1,0 +1,206 @@
+"""The plan's solution and gradient, fused for a GPU in Triton where that works, else eager.
+
+The eager search launches a few dozen small kernels a step. Here one program solves one row and
+keeps it in registers, so the scores are read once. Triton is imported at the first call.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from importlib.util import find_spec
+from types import ModuleType
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rabit.functional.gradient import score_gradient
+from rabit.functional.threshold import MAX_ITERATIONS, Threshold, solve_threshold
+
+# A row lies in the registers of one program, and each of the k best costs a pass over them.
+LARGEST_ROW = 16384
+LARGEST_K = 16
+
+GRADIENT_TILE = 1024
+
+
+def solve_plan(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshold:
+    """Solves rows of scores: `solve_rows` where `can_fuse` holds, else `solve_threshold`."""
+    solve = solve_rows if can_fuse(scores, k) else solve_threshold
+    return solve(scores, k, epsilon)
+
+
+def plan_gradient(
+    scores: Float[Tensor, "R N"],
+    indices: Int[Tensor, "R k"],
+    pull: Float[Tensor, "R k"],
+    pivot: Float[Tensor, "R 1"],
+    shift: Float[Tensor, "R 1"],
+    spread: Float[Tensor, "R 1"],
+    slope: float,
+) -> Float[Tensor, "R N"]:
+    """Returns the gradient of all scores: `score_gradient_rows` or `score_gradient`."""
+    differentiate = score_gradient_rows if can_fuse(scores, indices.shape[1]) else score_gradient
+    return differentiate(scores, indices, pull, pivot, shift, spread, slope)
+
+
+def can_fuse(scores: Tensor, k: int) -> bool:
+    """Returns whether `solve_rows` and `score_gradient_rows` take these scores.
+
+    They need float32 on a GPU, k <= 16, N <= 16384 and a Triton that works there. The last is
+    found out by solving one row at the first call for a device; if that fails, a warning says why.
+
+    Args:
+        scores: (R, N) scores.
+        k: wanted mass.
+    """
+    return (
+        scores.is_cuda
+        and scores.dtype == torch.float32
+        and scores.shape[1] <= LARGEST_ROW
+        and k <= LARGEST_K
+        and _triton_works(scores.device)
+    )
+
+
+def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshold:
+    """Does what `threshold.solve_threshold` does, in one launch; no gradient flows.
+
+    Args:
+        scores: (R, N) finite scores for which `can_fuse` holds.
+        k: wanted mass, 1 <= k <= N.
+        epsilon: regularisation, > 0, in score units.
+
+    Returns:
+        The solved rows: the indices and scores of `solve_threshold`, the rest to rounding error.
+    """
+    rows, count = scores.shape
+    if rows == 0 or k == count:
+        return solve_threshold(scores, k, epsilon)
+    scores = scores.contiguous()
+    slope = 4.0 / epsilon
+    indices = torch.empty((rows, k), dtype=torch.int64, device=scores.device)
+    best = scores.new_empty((rows, k))
+    shift, spread, residual = (scores.new_empty((rows, 1)) for _ in range(3))
+    steps = torch.empty((rows, 1), dtype=torch.int32, device=scores.device)
+    tile = _power_of_two(count)
+    with torch.cuda.device_of(scores):
+        _kernels().solve_kernel[(rows,)](
+            scores,
+            indices,
+            best,
+            shift,
+            spread,
+            residual,
+            steps,
+            count,
+            slope,
+            math.log(k) + 1,
+            math.log(count - k) + 1,
+            8 * torch.finfo(scores.dtype).eps,
+            K=k,
+            SLOTS=_power_of_two(k),
+            TILE=tile,
+            MAX_STEPS=MAX_ITERATIONS,
+            num_warps=warps(tile),
+        )
+    # One transfer: the number of steps is negative where they did not suffice.
+    fewest, most = torch.stack(steps.aminmax()).tolist()
+    return Threshold(
+        indices,
+        best,
+        best[:, k - 1 : k],
+        shift,
+        slope,
+        spread,
+        residual,
+        iterations=max(most, -fewest),
+        converged=fewest > 0,
+    )
+
+
+def score_gradient_rows(
+    scores: Float[Tensor, "R N"],
+    indices: Int[Tensor, "R k"],
+    pull: Float[Tensor, "R k"],
+    pivot: Float[Tensor, "R 1"],
+    shift: Float[Tensor, "R 1"],
+    spread: Float[Tensor, "R 1"],
+    slope: float,
+) -> Float[Tensor, "R N"]:
+    """Does what `gradient.score_gradient` does, in one launch.
+
+    Args:
+        scores: (R, N) scores for which `can_fuse` holds.
+        indices: (R, k) the selected ones, each once.
+        pull: (R, k) from `gradient.selection_pull`.
+        pivot: (R, 1) as in `Threshold`.
+        shift: (R, 1) as in `Threshold`.
+        spread: (R, 1) sum of w over the row; where it underflows the plan is constant.
+        slope: 4 / epsilon.
+
+    Returns:
+        (R, N): the gradient of `score_gradient`, with its cut-offs.
+    """
+    (rows, count), k = scores.shape, indices.shape[1]
+    scores = scores.contiguous()
+    grad = torch.empty_like(scores)
+    tile = min(GRADIENT_TILE, _power_of_two(count))
+    tiny = torch.finfo(scores.dtype).tiny
+    with torch.cuda.device_of(scores):
+        _kernels().gradient_kernel[(rows, -(-count // tile))](
+            scores,
+            indices.contiguous(),
+            pull.contiguous(),
+            pivot.contiguous(),
+            shift.contiguous(),
+            spread.contiguous(),
+            grad,
+            count,
+            slope,
+            0.9 * math.log(tiny),
+            tiny**0.8,
+            tiny**0.5,
+            K=k,
+            SLOTS=_power_of_two(k),
+            TILE=tile,
+        )
+    return grad
+
+
+def warps(tile: int) -> int:
+    """Returns the warps of a program that holds `tile` scores.
+
+    Compiled for capability 9.0, 16 scores a thread take 58 registers, so that 32 warps share a
+    multiprocessor; the 32 scores a thread of the largest row take 107. Nothing spills.
+    """
+    return min(16, max(1, tile // 512))
+
+
+def _power_of_two(count: int) -> int:
+    return 1 << (count - 1).bit_length()
+
+
+def _kernels() -> ModuleType:
+    from rabit.functional import fused_kernels
+
+    return fused_kernels
+
+
+@functools.cache
+def _triton_works(device: torch.device) -> bool:
+    """Solves one row on the device to see whether Triton can build and run a program there."""
+    if find_spec("triton") is None:
+        return False
+    try:
+        solve_rows(torch.zeros((1, 2), device=device), 1, 1.0)
+    except Exception as error:  # no C compiler, old GPU, old driver: each fails in its own way
+        warnings.warn(
+            f"Triton does not work on {device}, so the ranking takes its slower eager form: "
+            f"{type(error).__name__}: {error}",
+            stacklevel=2,
+        )
+        return False
+    return True

@@ -1,0 +1,177 @@
+# mypy: disallow-untyped-decorators=False
+"""Triton programs behind `rabit.functional.fused`, which alone imports this module, when needed.
+
+Notation as in `rabit.functional.threshold`: x_v = slope (a_v - pivot), p_v = sigmoid(x_v - shift).
+K is k; SLOTS and TILE are the powers of two that hold k and N (or a part of N) numbers.
+"""
+
+from __future__ import annotations
+
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _k_best(
+    scores: tl.tensor, column: tl.tensor, count: tl.tensor, K: tl.constexpr, SLOTS: tl.constexpr
+) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
+    """The k best scores, best first and the lowest index first among equals, and the others."""
+    slot = tl.arange(0, SLOTS)
+    best = tl.full((SLOTS,), 0.0, tl.float32)
+    indices = tl.full((SLOTS,), 0, tl.int32)
+    for rank in range(K):
+        largest, place = tl.max(scores, 0, return_indices=True, return_indices_tie_break_left=True)
+        # A row of NaN may find its maximum in the padding: no index may leave the row.
+        place = tl.minimum(place, count - 1)
+        best = tl.where(slot == rank, largest, best)
+        indices = tl.where(slot == rank, place, indices)
+        scores = tl.where(column == place, float("-inf"), scores)
+    return best, indices, scores
+
+
+@triton.jit
+def _missing_mass(x: tl.tensor, shift: tl.tensor) -> tuple[tl.tensor, tl.tensor]:
+    """Logarithm of sum (1 - p) over the k best, whose smallest x is 0, and its derivative."""
+    y = shift - x
+    largest = tl.minimum(shift, 0.0)
+    decay = tl.exp(-tl.abs(y))
+    # Relative to the largest of them: the sum cannot underflow.
+    shares = tl.exp(tl.minimum(y, 0.0) - largest) / (1.0 + decay)
+    total = tl.sum(shares, 0)
+    slope = tl.sum(shares * tl.where(y > 0, decay, 1.0) / (1.0 + decay), 0) / total
+    return largest + tl.log(total), slope
+
+
+@triton.jit
+def _excess_mass(
+    powers: tl.tensor, following: tl.tensor, shift: tl.tensor
+) -> tuple[tl.tensor, tl.tensor]:
+    """Logarithm of sum p over the others, and minus its derivative.
+
+    With u_v = exp(x_v - shift) = powers_v q, p = u / (1 + u): one exponential a score serves the
+    whole search. The largest power is 1, so the sum cannot underflow, and the search keeps q below
+    e k, so nothing overflows.
+    """
+    q = tl.exp(following - shift)
+    inverse = 1.0 / (1.0 + powers * q)
+    shares = powers * inverse
+    total = tl.sum(shares, 0)
+    return following - shift + tl.log(total), tl.sum(shares * inverse, 0) / total
+
+
+@triton.jit
+def _balance(
+    x: tl.tensor, powers: tl.tensor, following: tl.tensor, shift: tl.tensor
+) -> tuple[tl.tensor, tl.tensor, tl.tensor, tl.tensor]:
+    """Both masses at one shift, the sum of p (1 - p), and Newton's step."""
+    log_missing, missing_slope = _missing_mass(x, shift)
+    log_excess, excess_slope = _excess_mass(powers, following, shift)
+    step = (log_missing - log_excess) / (missing_slope + excess_slope)
+    missing, excess = tl.exp(log_missing), tl.exp(log_excess)
+    return missing, excess, missing * missing_slope + excess * excess_slope, step
+
+
+@triton.jit
+def solve_kernel(
+    scores_ptr: tl.tensor,
+    indices_ptr: tl.tensor,
+    best_ptr: tl.tensor,
+    shift_ptr: tl.tensor,
+    spread_ptr: tl.tensor,
+    residual_ptr: tl.tensor,
+    steps_ptr: tl.tensor,
+    count: tl.tensor,
+    slope: tl.tensor,
+    low_margin: tl.tensor,
+    high: tl.tensor,
+    tolerance: tl.tensor,
+    K: tl.constexpr,
+    SLOTS: tl.constexpr,
+    TILE: tl.constexpr,
+    MAX_STEPS: tl.constexpr,
+) -> None:
+    """Solves one row of scores: its k best and the shift with sum p = k.
+
+    The bracket of the shift is [x_(k+1) - low_margin, high], as in `threshold._find_shift`.
+    `steps` is the number of steps taken, negative if they did not suffice.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, TILE)
+    slot = tl.arange(0, SLOTS)
+    chosen = slot < K
+    scores = tl.load(scores_ptr + row * count + column, mask=column < count, other=float("-inf"))
+    best, indices, others = _k_best(scores, column, count, K, SLOTS)
+    pivot = tl.sum(tl.where(slot == K - 1, best, 0.0), 0)
+    runner_up = tl.max(others, 0)
+    x = tl.where(chosen, slope * (best - pivot), float("inf"))
+    following = slope * (runner_up - pivot)
+    powers = tl.exp(slope * (others - runner_up))
+
+    low = following - low_margin
+    shift = (low + high) / 2
+    missing, excess, spread, step = _balance(x, powers, following, shift)
+    limit = tolerance * (1.0 + tl.abs(shift))
+    steps = 1
+    # Fast exponentials can leave a step above its limit for ever; the bracket then shrinks to it.
+    while (tl.minimum(tl.abs(step), high - low) > limit) & (steps < MAX_STEPS):
+        low = tl.where(step > 0, low, shift)
+        high = tl.where(step > 0, shift, high)
+        newton = shift - step
+        inside = (newton > low) & (newton < high)
+        shift = tl.where(inside, newton, (low + high) / 2)
+        missing, excess, spread, step = _balance(x, powers, following, shift)
+        limit = tolerance * (1.0 + tl.abs(shift))
+        steps += 1
+    settled = tl.minimum(tl.abs(step), high - low) <= limit
+
+    tl.store(indices_ptr + row * K + slot, indices.to(tl.int64), mask=chosen)
+    tl.store(best_ptr + row * K + slot, best, mask=chosen)
+    tl.store(shift_ptr + row, shift)
+    tl.store(spread_ptr + row, spread)
+    tl.store(residual_ptr + row, tl.abs(missing - excess))
+    tl.store(steps_ptr + row, tl.where(settled, steps, -steps))
+
+
+@triton.jit
+def gradient_kernel(
+    scores_ptr: tl.tensor,
+    indices_ptr: tl.tensor,
+    pull_ptr: tl.tensor,
+    pivot_ptr: tl.tensor,
+    shift_ptr: tl.tensor,
+    spread_ptr: tl.tensor,
+    grad_ptr: tl.tensor,
+    count: tl.tensor,
+    slope: tl.tensor,
+    floor: tl.tensor,
+    flat: tl.tensor,
+    smallest: tl.tensor,
+    K: tl.constexpr,
+    SLOTS: tl.constexpr,
+    TILE: tl.constexpr,
+) -> None:
+    """One tile of one row of `topk.score_gradient`.
+
+    `floor` is the smallest argument of the exponential, `flat` the spread below which the plan is
+    constant, `smallest` the size up to which a gradient is 0.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.program_id(1) * TILE + tl.arange(0, TILE)
+    slot = tl.arange(0, SLOTS)
+    inside = column < count
+    scores = tl.load(scores_ptr + row * count + column, mask=inside, other=0.0)
+    pivot, shift = tl.load(pivot_ptr + row), tl.load(shift_ptr + row)
+    pull = tl.load(pull_ptr + row * K + slot, mask=slot < K, other=0.0)
+    spread = tl.load(spread_ptr + row)
+    constant = spread <= flat
+    share = tl.where(constant, 0.0, tl.sum(pull, 0)) / tl.where(constant, 1.0, spread)
+
+    decay = tl.exp(tl.maximum(-tl.abs(slope * (scores - pivot) - shift), floor))
+    s = decay / (1.0 + decay)
+    grad = (s - s * s) * (-slope * share)
+    for rank in range(K):
+        place = tl.load(indices_ptr + row * K + rank).to(tl.int32)
+        own = slope * tl.load(pull_ptr + row * K + rank)
+        grad += tl.where(column == place, own, 0.0)
+    grad = tl.where(tl.abs(grad) > smallest, grad, 0.0)
+    tl.store(grad_ptr + row * count + column, grad, mask=inside)
