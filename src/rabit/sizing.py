@@ -111,7 +111,8 @@ def working_size(size: tuple[int, int], config: ModelConfig) -> tuple[int, int]:
     LEAST_STRIDES (then larger). The shape is kept, but for strips so thin that both cannot hold:
     their length is cut.
     """
-    factor = 1 if config.alignment.method == "dense" else MAX_AREA_FACTOR
+    quadratic = config.alignment.method in ("dense", "dense-stored", "transport")
+    factor = 1 if quadratic else MAX_AREA_FACTOR
     limit = factor * config.image_size[0] * config.image_size[1]
     least = LEAST_STRIDES * config.stride
     scale = min(1.0, math.sqrt(limit / (size[0] * size[1])))

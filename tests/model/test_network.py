@@ -101,7 +101,7 @@ def test_semantic_position_encoding_follows_the_exemplars_own_regions() -> None:
     assert not torch.equal(warped, other)
 
 
-@pytest.mark.parametrize("method", ["dense", "none"])
+@pytest.mark.parametrize("method", ["dense", "transport", "none"])
 def test_ranking_changes_the_match(method: str) -> None:
     full = tiny_experiment(64).model
     other = tiny_experiment(64, alignment__method=method).model
@@ -110,7 +110,8 @@ def test_ranking_changes_the_match(method: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("k", 1), ("block", 4), ("epsilon", 1.0), ("descriptor", "mean")]
+    ("field", "value"),
+    [("k", 1), ("block", 4), ("epsilon", 1.0), ("descriptor", "mean"), ("coarse", (4,))],
 )
 def test_options_of_the_ranking_change_the_match(field: str, value: Any) -> None:
     full = tiny_experiment(64).model

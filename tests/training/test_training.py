@@ -111,7 +111,7 @@ def test_losses_that_need_a_backbone_do_not_vanish_without_one() -> None:
 
 def test_the_ranking_reports_its_residual() -> None:
     values = train_step(new_state(tiny_experiment()), BACKBONE, tiny_batch(), True)
-    assert 0 <= values["ranking_residual"] < 1e-4
+    assert 0 <= values["residual"] < 1e-4
 
 
 @pytest.mark.parametrize("side", ["generator", "discriminator"])

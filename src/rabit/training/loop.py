@@ -147,7 +147,7 @@ def train_step(
     if result.masked is not None:
         values["cycle_masked"] = result.masked
     if result.residual is not None:
-        values["ranking_residual"] = result.residual
+        values["residual"] = result.residual
     state.step += 1
     return values
 

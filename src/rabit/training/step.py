@@ -28,7 +28,8 @@ class GeneratorLosses:
         values: unweighted losses by name; only those that are on.
         output: the forward pass that they were computed on.
         masked: share of exemplar positions that the cycle loss leaves out, None without it.
-        residual: largest |sum p - k| of the ranking, None for methods without one.
+        residual: largest |sum p - k| of the ranking, or error of transport's column sums; None for
+            other methods.
     """
 
     values: dict[str, Tensor]
