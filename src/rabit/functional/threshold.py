@@ -235,8 +235,10 @@ def _tail_sums(scores: Tensor, values: Tensor, logits: Tensor, slope: float) -> 
     stored = (terms + 1) // 2
     floor = _floor(scores.dtype, stored)
     powers = [(scores - values[:, -1:]).mul_(slope).clamp_(floor, 0).exp_()]
+    # Products of what is smaller would be denormal, and are nothing beside the candidates' 1.
+    least = 8 * math.sqrt(torch.finfo(scores.dtype).tiny)
     for _ in range(stored - 1):
-        powers.append(powers[-1] * powers[0])
+        powers.append(torch.threshold_(powers[-1] * powers[0], least, 0.0))
     sums = [powers[0].sum(1, keepdim=True)]
     for i in range(2, terms + 1):
         half = powers[i // 2 - 1]
