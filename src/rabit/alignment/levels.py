@@ -160,28 +160,27 @@ class _RankCandidates(torch.autograd.Function):
         scale: float,
         chunk: int | None,
     ) -> tuple[Tensor, ...]:
-        solved, best = [], []
-        for _, scores, bonus in _competing(x, z, prior, larger, scale, chunk):
-            best.append(scores.max(-1))
-            solved.append(solve_plan((scores + bonus).flatten(0, 1), k, epsilon))
-        lead = x.shape[:3]
-        fields = ("indices", "scores", "pivot", "shift", "spread", "residual")
-        joined = {name: torch.cat([getattr(part, name) for part in solved]) for name in fields}
-        slope = 4.0 / epsilon
-        logits = slope * (joined["scores"] - joined["pivot"]) - joined["shift"]
+        best = []
+
+        def chunks_with_prior() -> Iterator[Tensor]:
+            for _, scores, bonus in _competing(x, z, prior, larger, scale, chunk):
+                best.append(scores.max(-1))
+                yield (scores + bonus).flatten(0, 1)
+
+        plan = solve_plan(chunks_with_prior(), k, epsilon)
+        lead, logits = x.shape[:3], plan.logits
         peak = torch.cat([each.values for each in best]).view(lead)
         place = torch.cat([each.indices for each in best]).flatten().unsqueeze(1)
-        ctx.slope, ctx.scale, ctx.chunk = slope, scale, chunk
-        solution = (joined[name] for name in ("indices", "pivot", "shift", "spread"))
+        ctx.slope, ctx.scale, ctx.chunk = plan.slope, scale, chunk
+        solution = (plan.indices, plan.pivot, plan.shift, plan.spread)
         ctx.save_for_backward(x, z, prior, larger, logits, place, *solution)
-        indices, threshold = joined["indices"], joined["pivot"] + joined["shift"] / slope
         outputs = (
-            indices.view(*lead, k),
+            plan.indices.view(*lead, k),
             torch.sigmoid(logits).view(*lead, k),
             F.logsigmoid(logits).view(*lead, k),
             peak,
-            threshold.view(lead),
-            joined["residual"].view(lead),
+            plan.value.view(lead),
+            plan.residual.view(lead),
         )
         ctx.mark_non_differentiable(outputs[0], outputs[4], outputs[5])
         return outputs

@@ -15,7 +15,6 @@ from torch.autograd.function import once_differentiable
 from rabit.functional.dtype import working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
-from rabit.functional.threshold import Threshold
 from rabit.functional.topk import check_topk
 
 # Scores held at once: 4 MB of float32 on a CPU, more where a call must fill a GPU.
@@ -84,23 +83,21 @@ class _RankBlocks(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, scale: float, chunk: int | None
     ) -> tuple[Tensor, ...]:
-        solved = [
-            [
-                solve_plan(scores, k, epsilon)
-                for _, scores in _scores(x[image], z[image], scale, chunk)
-            ]
+        chunks = (
+            scores
             for image in range(len(x))
-        ]
-        indices = _join(solved, "indices")
-        scores, pivot, shift = (_join(solved, name) for name in ("scores", "pivot", "shift"))
-        residual = _join(solved, "residual").squeeze(-1)
-        ctx.slope, ctx.scale, ctx.chunk = 4.0 / epsilon, scale, chunk
-        logits = ctx.slope * (scores - pivot) - shift
-        ctx.save_for_backward(x, z, indices, logits, pivot, shift, _join(solved, "spread"))
-        mass, log_mass = torch.sigmoid(logits), F.logsigmoid(logits)
-        threshold = (pivot + shift / ctx.slope).squeeze(-1)
+            for _, scores in _scores(x[image], z[image], scale, chunk)
+        )
+        plan = solve_plan(chunks, k, epsilon)
+        lead = x.shape[:2]
+        indices, logits = plan.indices.view(*lead, k), plan.logits.view(*lead, k)
+        rows = (each.view(*lead, 1) for each in (plan.pivot, plan.shift, plan.spread))
+        ctx.slope, ctx.scale, ctx.chunk = plan.slope, scale, chunk
+        ctx.save_for_backward(x, z, indices, logits, *rows)
+        peak, threshold = plan.scores[:, 0].reshape(lead), plan.value.view(lead)
+        residual = plan.residual.view(lead)
         ctx.mark_non_differentiable(indices, threshold, residual)
-        return indices, mass, log_mass, scores[..., 0].clone(), threshold, residual
+        return indices, torch.sigmoid(logits), F.logsigmoid(logits), peak, threshold, residual
 
     @staticmethod
     @once_differentiable
@@ -135,7 +132,3 @@ def _scores(
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
         yield rows, (x[rows].to(dtype) * scale) @ columns
-
-
-def _join(solved: list[list[Threshold]], field: str) -> Tensor:
-    return torch.stack([torch.cat([getattr(part, field) for part in image]) for image in solved])

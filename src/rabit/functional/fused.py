@@ -9,7 +9,9 @@ from __future__ import annotations
 import functools
 import math
 import warnings
+from collections.abc import Iterable
 from importlib.util import find_spec
+from itertools import chain
 from types import ModuleType
 
 import torch
@@ -17,7 +19,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rabit.functional.gradient import score_gradient
-from rabit.functional.threshold import MAX_ITERATIONS, Threshold, solve_threshold
+from rabit.functional.threshold import (
+    MAX_ITERATIONS,
+    Threshold,
+    join,
+    solve_chunks,
+    solve_threshold,
+)
 
 # A row lies in the registers of one program, and each of the k best costs a pass over them.
 LARGEST_ROW = 16384
@@ -26,10 +34,22 @@ LARGEST_K = 16
 GRADIENT_TILE = 1024
 
 
-def solve_plan(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshold:
-    """Solves rows of scores: `solve_rows` where `can_fuse` holds, else `solve_threshold`."""
-    solve = solve_rows if can_fuse(scores, k) else solve_threshold
-    return solve(scores, k, epsilon)
+def solve_plan(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float) -> Threshold:
+    """Solves rows of scores that come some at a time.
+
+    Args:
+        chunks: (r, N) finite scores, at least one chunk, all of one device and dtype.
+        k: wanted mass, 1 <= k <= N.
+        epsilon: regularisation, > 0, in score units.
+
+    Returns:
+        All rows, by `solve_rows` where `can_fuse` holds, else by `solve_chunks`.
+    """
+    scores = iter(chunks)
+    first = next(scores)
+    if not can_fuse(first, k):
+        return solve_chunks(chain([first], scores), k, epsilon)
+    return join([solve_rows(each, k, epsilon) for each in chain([first], scores)])
 
 
 def plan_gradient(

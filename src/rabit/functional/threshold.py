@@ -12,6 +12,7 @@ shift, so Newton's method needs a few steps for every epsilon.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -130,23 +131,54 @@ def solve_threshold(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Thr
         The solved rows. The residual counts the scores below the candidates by their sums, which
         are exact to the rounding error of their mass. Among equal scores the lowest index wins.
     """
-    count = scores.shape[1]
+    return solve_chunks([scores], k, epsilon)
+
+
+def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float) -> Threshold:
+    """Solves rows that come some at a time, as `solve_threshold` with all of them.
+
+    Of each chunk only the candidates and the sums are kept, and all rows are searched together.
+    """
     slope = 4.0 / epsilon
-    # p / (1 - p) of the last candidate is at most k / (C - k).
-    candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
-    values, indices = _largest(scores, min(count, candidates))
-    best = _lowest_index_first(scores, values, indices, k)
+    found = [_find_candidates(scores, k, slope) for scores in chunks]
+    best, values = (torch.cat(part) for part in zip(*(each[:2] for each in found), strict=True))
     top, pivot = values[:, :k], values[:, k - 1 : k]
-    if k == count:
+    if values.shape[1] == k:
         zero = torch.zeros_like(pivot)
         shift = torch.full_like(pivot, -math.inf)
         return Threshold(best, top, pivot, shift, slope, zero, zero, 0, True)
 
     logits = slope * (values - pivot)
-    tail = _tail_sums(scores, values, logits, slope) if values.shape[1] < count else None
+    sums = tuple(torch.cat(each) for each in zip(*(sums for _, _, sums, _ in found), strict=True))
+    tail = _Tail(logits[:, -1:], sums) if sums else None
+    count = found[0][3]
     shift, balance, iterations, converged = _find_shift(logits[:, :k], logits[:, k:], count, tail)
     return Threshold(
         best, top, pivot, shift, slope, balance.spread, balance.residual, iterations, converged
+    )
+
+
+def _find_candidates(
+    scores: Tensor, k: int, slope: float
+) -> tuple[Tensor, Tensor, tuple[Tensor, ...], int]:
+    """Places of the k best, the candidates' scores, the sums over all others, and their number."""
+    count = scores.shape[1]
+    # p / (1 - p) of the last candidate is at most k / (C - k).
+    candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
+    values, indices = _largest(scores, k if k == count else min(count, candidates))
+    best = _lowest_index_first(scores, values, indices, k)
+    sums = _tail_sums(scores, values, slope) if values.shape[1] < count else ()
+    return best, values, sums, count
+
+
+def join(parts: Sequence[Threshold]) -> Threshold:
+    """Returns the rows of several solutions for one k and epsilon as one."""
+    names = ("indices", "scores", "pivot", "shift", "spread", "residual")
+    return Threshold(
+        **{name: torch.cat([getattr(part, name) for part in parts]) for name in names},
+        slope=parts[0].slope,
+        iterations=max(part.iterations for part in parts),
+        converged=all(part.converged for part in parts),
     )
 
 
@@ -229,7 +261,7 @@ def _log_sum_sigmoid(e: Float[Tensor, "R m"], x: Float[Tensor, "R 1"]) -> tuple[
     return x + total.log(), rest.mul_(shares).sum(1, keepdim=True) / total
 
 
-def _tail_sums(scores: Tensor, values: Tensor, logits: Tensor, slope: float) -> _Tail:
+def _tail_sums(scores: Tensor, values: Tensor, slope: float) -> tuple[Tensor, ...]:
     """Sums over the scores below the candidates `values`, relative to the last candidate."""
     candidates, terms = values.shape[1], _odds_terms(scores.dtype)
     stored = (terms + 1) // 2
@@ -248,7 +280,7 @@ def _tail_sums(scores: Tensor, values: Tensor, logits: Tensor, slope: float) -> 
             # One pass and nothing stored, where a product would be.
             sums.append(torch.linalg.vector_norm(half, dim=1, keepdim=True).square_())
     # The candidates were clamped to exp(0) = 1 each, so they are taken off by their number.
-    return _Tail(logits[:, -1:], tuple(total.sub_(candidates).clamp_(min=0) for total in sums))
+    return tuple(total.sub_(candidates).clamp_(min=0) for total in sums)
 
 
 @cache

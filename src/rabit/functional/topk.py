@@ -72,7 +72,7 @@ def entropic_topk(scores: Float[Tensor, "... N"], k: int, epsilon: float) -> Ent
     """
     _validate(scores, k, epsilon)
     rows = scores.reshape(-1, scores.shape[-1]).to(working_dtype(scores))
-    solution = solve_plan(rows.detach(), k, epsilon)
+    solution = solve_plan([rows.detach()], k, epsilon)
     mass, log_mass = _PlanMass.apply(rows, solution)
     lead = scores.shape[:-1]
     return EntropicTopK(
