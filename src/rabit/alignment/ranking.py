@@ -124,11 +124,16 @@ class _RankBlocks(torch.autograd.Function):
 def _scores(
     x: Float[Tensor, "N D"], z: Float[Tensor, "M D"], scale: float, chunk: int | None
 ) -> Iterator[tuple[slice, Float[Tensor, "n M"]]]:
-    """The scores of one image's query blocks, a chunk at a time, accumulated in float32."""
+    """The scores of one image's query blocks, a chunk at a time, accumulated in float32.
+
+    Each chunk is valid until the next is asked for: they share their memory.
+    """
     dtype = working_dtype(x, z)
     columns = z.to(dtype).T
     budget = SCORES_CPU if x.device.type == "cpu" else SCORES_GPU
-    step = chunk or max(1, budget // max(1, len(z)))
+    step = min(len(x), chunk or max(1, budget // max(1, len(z))))
+    memory = x.new_empty(step, len(z), dtype=dtype)
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
-        yield rows, (x[rows].to(dtype) * scale) @ columns
+        queries = x[rows].to(dtype) * scale
+        yield rows, torch.mm(queries, columns, out=memory[: len(queries)])

@@ -275,7 +275,8 @@ def _tail_sums(scores: Tensor, values: Tensor, slope: float) -> tuple[Tensor, ..
     for i in range(2, terms + 1):
         half = powers[i // 2 - 1]
         if i % 2:
-            sums.append((half * powers[i // 2]).sum(1, keepdim=True))
+            # In place: the smaller power has no further use.
+            sums.append(half.mul_(powers[i // 2]).sum(1, keepdim=True))
         else:
             # One pass and nothing stored, where a product would be.
             sums.append(torch.linalg.vector_norm(half, dim=1, keepdim=True).square_())
