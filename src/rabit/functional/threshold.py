@@ -140,7 +140,9 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     Of each chunk only the candidates and the sums are kept, and all rows are searched together.
     """
     slope = 4.0 / epsilon
-    found = [_find_candidates(scores, k, slope) for scores in chunks]
+    found, memory = [], _Memory()
+    for scores in chunks:
+        found.append(_find_candidates(scores, k, slope, memory))
     best, values = (torch.cat(part) for part in zip(*(each[:2] for each in found), strict=True))
     top, pivot = values[:, :k], values[:, k - 1 : k]
     if values.shape[1] == k:
@@ -158,8 +160,21 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     )
 
 
+class _Memory:
+    """Tensors that are used again: memory that comes anew takes as long as what is done in it."""
+
+    def __init__(self) -> None:
+        self.held: list[Tensor] = []
+
+    def take(self, count: int, like: Tensor) -> list[Tensor]:
+        """Returns tensors of a shape, with what was in them before."""
+        if not self.held or self.held[0].numel() < like.numel():
+            self.held = [torch.empty_like(like).flatten() for _ in range(count)]
+        return [each[: like.numel()].view(like.shape) for each in self.held]
+
+
 def _find_candidates(
-    scores: Tensor, k: int, slope: float
+    scores: Tensor, k: int, slope: float, memory: _Memory
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], int]:
     """Places of the k best, the candidates' scores, the sums over all others, and their number."""
     count = scores.shape[1]
@@ -167,7 +182,7 @@ def _find_candidates(
     candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
     values, indices = _largest(scores, k if k == count else min(count, candidates))
     best = _lowest_index_first(scores, values, indices, k)
-    sums = _tail_sums(scores, values, slope) if values.shape[1] < count else ()
+    sums = _tail_sums(scores, values, slope, memory) if values.shape[1] < count else ()
     return best, values, sums, count
 
 
@@ -261,16 +276,17 @@ def _log_sum_sigmoid(e: Float[Tensor, "R m"], x: Float[Tensor, "R 1"]) -> tuple[
     return x + total.log(), rest.mul_(shares).sum(1, keepdim=True) / total
 
 
-def _tail_sums(scores: Tensor, values: Tensor, slope: float) -> tuple[Tensor, ...]:
+def _tail_sums(scores: Tensor, values: Tensor, slope: float, memory: _Memory) -> tuple[Tensor, ...]:
     """Sums over the scores below the candidates `values`, relative to the last candidate."""
     candidates, terms = values.shape[1], _odds_terms(scores.dtype)
     stored = (terms + 1) // 2
     floor = _floor(scores.dtype, stored)
-    powers = [(scores - values[:, -1:]).mul_(slope).clamp_(floor, 0).exp_()]
+    powers = memory.take(stored, scores)
+    torch.sub(scores, values[:, -1:], out=powers[0]).mul_(slope).clamp_(floor, 0).exp_()
     # Products of what is smaller would be denormal, and are nothing beside the candidates' 1.
     least = 8 * math.sqrt(torch.finfo(scores.dtype).tiny)
-    for _ in range(stored - 1):
-        powers.append(torch.threshold_(powers[-1] * powers[0], least, 0.0))
+    for i in range(1, stored):
+        torch.threshold_(torch.mul(powers[i - 1], powers[0], out=powers[i]), least, 0.0)
     sums = [powers[0].sum(1, keepdim=True)]
     for i in range(2, terms + 1):
         half = powers[i // 2 - 1]

@@ -31,7 +31,7 @@ LINUX = platform.system() == "Linux"
 MEGABYTE = 1e6
 # A pass that takes longer than this is not repeated.
 ENOUGH = 2.0
-RUNS = 3
+RUNS = 5
 NEAR = 1.5
 # Numbers of glibc's mallopt(3).
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
