@@ -21,9 +21,9 @@ from jaxtyping import Float, Int
 from numpy.polynomial import Chebyshev, Polynomial
 from torch import Tensor
 
-CANDIDATES = 64
+CANDIDATES = 16
 # No score below the candidates has p / (1 - p) above this: with C candidates it is k / (C - k).
-LARGEST_ODDS = 0.05
+LARGEST_ODDS = 0.2
 MAX_ITERATIONS = 100
 # Scores whose largest stands for them in a first search for the candidates.
 GROUP = 8
@@ -280,7 +280,7 @@ def _tail_sums(scores: Tensor, values: Tensor, slope: float, memory: _Memory) ->
     """Sums over the scores below the candidates `values`, relative to the last candidate."""
     candidates, terms = values.shape[1], _odds_terms(scores.dtype)
     stored = (terms + 1) // 2
-    floor = _floor(scores.dtype, stored)
+    floor = _floor(scores.dtype, 1)
     powers = memory.take(stored, scores)
     torch.sub(scores, values[:, -1:], out=powers[0]).mul_(slope).clamp_(floor, 0).exp_()
     # Products of what is smaller would be denormal, and are nothing beside the candidates' 1.
