@@ -7,7 +7,7 @@ from io import BytesIO
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import ScalarFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from rabit.evaluation.correspondence.study import AccuracyRow
 from rabit.evaluation.correspondence.suite import Timing
@@ -117,8 +117,9 @@ def accuracy_chart(rows: Sequence[AccuracyRow], timings: Sequence[Timing]) -> by
                     axis.plot(x, y, marker=MARKERS.get(side, "x"), color=colour, markersize=7)
             _axes(axis, f"{pictures}: {title}", "")
             axis.set_xscale("log")
-            for each in (axis.xaxis.set_major_formatter, axis.xaxis.set_minor_formatter):
-                each(ScalarFormatter())
+            axis.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+            axis.xaxis.set_major_formatter(ScalarFormatter())
+            axis.xaxis.set_minor_formatter(NullFormatter())
             axis.set_xlabel("MB beyond the inputs, forward + backward")
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
