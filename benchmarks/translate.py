@@ -12,15 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
-import subprocess
 import time
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from rabit.evaluation.environment import environment
 from rabit.functional.condition import Condition
 from rabit.model.network import NetworkOutput, TranslationNetwork, build_network
 from rabit.presets import PRESETS, preset
@@ -31,22 +29,6 @@ Inputs = tuple[Condition, Tensor, Condition]
 def peak_mebibytes() -> float:
     """Returns the most memory that the process has held (Linux counts in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def commit() -> str:
-    """Returns the commit that is measured, marked where the files differ from it."""
-
-    def git(*arguments: str) -> str:
-        root = Path(__file__).parent
-        return subprocess.check_output(["git", *arguments], cwd=root, text=True).strip()
-
-    return git("rev-parse", "HEAD") + ("+changes" if git("status", "--porcelain") else "")
-
-
-def cpu_model() -> str:
-    """Returns the processor's name as Linux gives it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(": ", 1)[1] for line in lines if line.startswith("model name"))
 
 
 def make_inputs(classes: int, size: tuple[int, int]) -> Inputs:
@@ -110,11 +92,7 @@ def main() -> None:
         "seconds": [round(s, 3) for s in seconds[1:]],
         "peak_mib": round(peak_mebibytes()),
         "before_mib": round(before),
-        "threads": options.threads,
-        "cpu": cpu_model(),
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "commit": commit(),
+        "environment": environment(torch.device("cpu"), options.threads),
     }
     print(json.dumps(result, indent=2))
 
