@@ -39,6 +39,7 @@ def matrices(
         torch.zeros(len(x), 1, 1, dtype=torch.int64),
         size,
         exemplar_size,
+        (rows.transpose(1, 2) @ columns).amax(-1).view(len(x), 1, *size),
     )
     return SoftmaxMatrix(size, exemplar_size, rows, columns, temperature, bias), stored
 

@@ -12,13 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from rabit.functional import entropic_topk
-from rabit.functional.threshold import (
-    CANDIDATES,
-    LARGEST_ODDS,
-    _odds_terms,
-    _Tail,
-    solve_threshold,
-)
+from rabit.functional.tail import LARGEST_ODDS, Tail, odds_terms
+from rabit.functional.threshold import CANDIDATES, solve_threshold
 
 EPSILONS = (0.001, 0.003, 0.01, 0.04, 0.1, 0.3, 1.0)
 
@@ -144,10 +139,10 @@ def test_tail_is_exact_to_rounding(dtype: torch.dtype, terms: int) -> None:
     largest = others.amax(1, keepdim=True)
     powers = (others - largest).exp()
     sums = tuple(powers.pow(n).sum(1, keepdim=True) for n in range(1, terms + 1))
-    assert _odds_terms(dtype) == terms
+    assert odds_terms(dtype) == terms
     for odds in (1e-6, 0.01, LARGEST_ODDS):
         shift = (largest - math.log(odds)).requires_grad_()
-        log_mass, slope = _Tail(largest, sums).log_mass(shift)
+        log_mass, slope = Tail(largest, sums).log_mass(shift)
         exact = torch.sigmoid(others - shift).sum(1, keepdim=True).log()
         assert abs(float((log_mass - exact).detach())) < 16 * torch.finfo(dtype).eps
         (derivative,) = torch.autograd.grad(exact, shift)
@@ -156,12 +151,13 @@ def test_tail_is_exact_to_rounding(dtype: torch.dtype, terms: int) -> None:
 
 @pytest.mark.parametrize("k", (1, 3, 8, 20))
 def test_no_score_below_the_candidates_has_larger_odds(k: int) -> None:
-    """The worst case: a plateau of equal scores that goes on below the last candidate."""
-    for count in (300, 1000):
-        for epsilon in EPSILONS:
-            solution = solve_threshold(torch.zeros(1, count, dtype=torch.float64), k, epsilon)
-            p = torch.sigmoid(-solution.shift)
-            assert abs(float(count * p) - k) < 1e-12 * k
+    """Plateaus of equal scores, narrower and wider than the candidates, above a deep valley."""
+    candidates = max(CANDIDATES, int(k * (1 / LARGEST_ODDS + 1)) + 1)
+    for width in range(k + 1, 2 * candidates):
+        scores = torch.full((1, 1000), -1.0, dtype=torch.float64)
+        scores[0, :width] = 0
+        solution = solve_threshold(scores, k, 0.04)
+        assert abs(float(width * torch.sigmoid(-solution.shift)) - k) < 1e-12 * k
 
 
 def test_spread_is_the_sum_of_the_derivative() -> None:

@@ -65,11 +65,16 @@ def bilevel(
         ranking = in_row_major(ranking, rows, nested_order(exemplar_size, sides, x.device))
         weights = weights[:, rows.argsort()]
     matrix = BlockMatrix(
-        size, exemplar_size, weights, ranking.indices, (block, block), (block, block)
+        size=size,
+        exemplar_size=exemplar_size,
+        weights=weights,
+        indices=ranking.indices,
+        block=(block, block),
+        exemplar_block=(block, block),
+        cosine=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
     )
     return Correspondence(
         matrix=matrix,
-        known_peak=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
         mass=ranking.mass,
         threshold=ranking.threshold,
         residual=ranking.residual,

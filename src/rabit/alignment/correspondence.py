@@ -34,8 +34,6 @@ class Correspondence:
 
     Args:
         matrix: T, from the exemplar's positions to the condition's.
-        known_peak: (B, 1, H / h, W / w) best cosine of each query block or position, in [-1, 1];
-            None where the matrix finds it when asked.
         mass: (B, N, k) mass of the retrieved blocks in (0, 1]; None without a ranking.
         threshold: (B, N) of the ranking, in cosine units; None without a ranking.
         residual: (B, N) |sum p - k| of the ranking, or (B, 1) the error of transport's column sums
@@ -43,7 +41,6 @@ class Correspondence:
     """
 
     matrix: Matrix
-    known_peak: Float[Tensor, "B 1 h w"] | None = None
     mass: Float[Tensor, "B N k"] | None = None
     threshold: Float[Tensor, "B N"] | None = None
     residual: Float[Tensor, "B N"] | None = None
@@ -61,7 +58,7 @@ class Correspondence:
     @property
     def peak(self) -> Float[Tensor, "B 1 h w"]:
         """Best cosine of each query block or position, in [-1, 1] up to rounding."""
-        return self.matrix.peak() if self.known_peak is None else self.known_peak
+        return self.matrix.peak()
 
     @property
     def confidence(self) -> Float[Tensor, "B 1 H W"]:

@@ -65,5 +65,6 @@ def dense_stored(
         indices=cosine.new_zeros(len(x), 1, 1, dtype=torch.int64),
         block=size,
         exemplar_block=exemplar_size,
+        cosine=cosine.amax(-1).view(len(x), 1, *size),
     )
-    return Correspondence(matrix=matrix, known_peak=cosine.amax(-1).view(len(x), 1, *size))
+    return Correspondence(matrix=matrix)

@@ -18,6 +18,7 @@ from torch.autograd.function import once_differentiable
 
 from rabit.alignment.products import chunks, flat_blocks, take_blocks
 from rabit.alignment.ranking import Ranking, rank_blocks
+from rabit.config import DESCRIPTORS
 from rabit.functional.dtype import working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
@@ -25,7 +26,6 @@ from rabit.functional.normalise import unit_vectors
 from rabit.functional.topk import check_topk
 
 Descriptor = Literal["concat", "mean"]
-DESCRIPTORS = ("concat", "mean")
 
 
 def rank_levels(

@@ -54,11 +54,9 @@ class Matrix(ABC):
     def best(self) -> Int[Tensor, "B H W"]:
         """Returns the exemplar position, row-major, with the largest weight of each row."""
 
-    def peak(self) -> Float[Tensor, "B 1 H W"]:
-        """Returns the best cosine of each row, differentiable; for forms that hold the features."""
-        raise NotImplementedError(
-            f"a {type(self).__name__} holds no features; give the correspondence its known_peak"
-        )
+    @abstractmethod
+    def peak(self) -> Float[Tensor, "B 1 h w"]:
+        """Returns the best cosine of each row or row block, in [-1, 1], differentiable."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +70,18 @@ class BlockMatrix(Matrix):
         indices: (B, N, k) exemplar blocks, row-major; best first for a ranking.
         block: (height, width) of the query blocks in positions, b = height * width.
         exemplar_block: (height, width) of the exemplar blocks, c = height * width.
+        cosine: (B, 1, H / h, W / w) best cosine of each query block or position, in [-1, 1].
     """
 
     weights: Float[Tensor, "B N b k*c"]
     indices: Int[Tensor, "B N k"]
     block: tuple[int, int]
     exemplar_block: tuple[int, int]
+    cosine: Float[Tensor, "B 1 h w"]
+
+    def peak(self) -> Float[Tensor, "B 1 h w"]:
+        """Returns the best cosine of each query block or position."""
+        return self.cosine
 
     @property
     def batch(self) -> int:

@@ -124,8 +124,9 @@ def patchmatch(
         indices=places.flatten(1, 2),
         block=(1, 1),
         exemplar_block=(1, 1),
+        cosine=scores.amax(-1).unsqueeze(1),
     )
-    return Correspondence(matrix=matrix, known_peak=scores.amax(-1).unsqueeze(1))
+    return Correspondence(matrix=matrix)
 
 
 def _search(

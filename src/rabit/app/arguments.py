@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+DEFAULT_MODEL = "scenes-small"
+
 Model = Annotated[
     str, typer.Option(help="A model: an embedded name, a folder, a file, or a Hugging Face id.")
 ]

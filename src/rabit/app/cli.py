@@ -10,6 +10,7 @@ import typer
 
 from rabit import __version__
 from rabit.app.arguments import (
+    DEFAULT_MODEL,
     Confidence,
     Device,
     ExemplarCondition,
@@ -20,21 +21,18 @@ from rabit.app.arguments import (
     Seed,
     Warped,
 )
-from rabit.app.benchmark_command import BenchmarkOptions, run_benchmark
+from rabit.app.correspondence_cli import benchmark_correspondence_command, match_command
 from rabit.app.demo_command import run_demo
 from rabit.app.display import Bar
 from rabit.app.errors import INTERRUPTED, Commands, note
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
-from rabit.app.match_command import MatchOptions, run_match
-from rabit.app.options import parse_sides, parse_size
+from rabit.app.options import parse_size
 from rabit.app.train_command import TrainOptions, default_run, run_training
 from rabit.app.translate_command import Outputs, run_edit, run_translate
-from rabit.data.match_colours import CONFIDENT
 from rabit.data.scenes import write_scenes
 from rabit.evaluation.showcase import HELD_OUT_SEED
 from rabit.presets import PRESETS
 
-DEFAULT_MODEL = "scenes-small"
 DEFAULT_MODELS = (DEFAULT_MODEL, "scenes-small-unaligned")
 
 app = typer.Typer(
@@ -48,9 +46,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Make data.", no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(data_app, name="data")
-
-
+app.command("match")(match_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
+benchmark_app.command("correspondence")(benchmark_correspondence_command)
 app.add_typer(benchmark_app, name="benchmark")
 
 
@@ -237,100 +235,6 @@ def edit_command(
     outputs = Outputs(out, warped, confidence, grid, overwrite)
     run_edit(image, condition, edited_condition, keep_unedited, model, device, seed, outputs)
     _print_outputs(outputs)
-
-
-@app.command("match")
-def match_command(
-    condition: Annotated[Path, typer.Argument(help="Label map: what should be where.")],
-    exemplar: Annotated[Path, typer.Argument(help="Photograph to find its places in.")],
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
-    exemplar_condition: ExemplarCondition = None,
-    model: Model = DEFAULT_MODEL,
-    lines: Annotated[
-        int, typer.Option(help="The most lines of the match picture; 0 for none.")
-    ] = 32,
-    seed: Seed = 0,
-    device: Device = "cpu",
-    overwrite: Overwrite = False,
-) -> None:
-    """Show which places of EXEMPLAR the places of CONDITION match.
-
-    The folder gets warped.png (what the correspondence carries over), confidence.png, matches.png
-    (the matches in colours and as lines) and matches.npy: for every pixel of CONDITION the place
-    (x, y) in pixels of EXEMPLAR, a NumPy file of float32 (height, width, 2). Pixel centres are
-    whole numbers, (0, 0) is the top-left pixel.
-    """
-    options = MatchOptions(
-        condition=condition,
-        exemplar=exemplar,
-        exemplar_condition=exemplar_condition,
-        model=model,
-        out=out,
-        lines=lines,
-        seed=seed,
-        device=device,
-        overwrite=overwrite,
-    )
-    figures = run_match(options)
-    for name, path in options.files.items():
-        typer.echo(f"{name}: {path}")
-    typer.echo(
-        f"places with a confidence above {CONFIDENT}: {100 * figures.confident:.1f} %, "
-        f"median confidence: {figures.median:.2f}"
-    )
-
-
-@benchmark_app.command("correspondence")
-def benchmark_correspondence_command(
-    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path(
-        "correspondence-benchmark"
-    ),
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Fewer methods and sizes: some minutes on two cores.")
-    ] = False,
-    sizes: Annotated[
-        str | None, typer.Option(help="Positions a side that are timed, such as 64,128,256.")
-    ] = None,
-    accuracy_sizes: Annotated[
-        str | None, typer.Option(help="Positions a side whose accuracy is measured.")
-    ] = None,
-    limit: Annotated[
-        float | None,
-        typer.Option(help="Seconds that a pass may take; longer ones are left out and said so."),
-    ] = None,
-    scenes: Annotated[int, typer.Option(help="Generated scenes for the accuracy.")] = 4,
-    model: Model = DEFAULT_MODEL,
-    channels: Annotated[int, typer.Option(help="Channels of the features that are timed.")] = 256,
-    threads: Annotated[
-        int | None, typer.Option(help="Threads of a CPU; PyTorch's choice if left out.")
-    ] = None,
-    device: Device = "cpu",
-    dtype: Annotated[str, typer.Option(help="float32 or bfloat16, of what is timed.")] = "float32",
-    overwrite: Overwrite = False,
-) -> None:
-    """Compare all correspondence methods: time, memory, growth and accuracy.
-
-    Dense attention (PyTorch's scaled_dot_product_attention, ours, and with its matrix stored),
-    transport, patchmatch and the ranking are measured in one run, each case in a process of its
-    own. The folder gets correspondence.json, speed.png and accuracy.png.
-    """
-    options = BenchmarkOptions(
-        out=out,
-        quick=quick,
-        sides=parse_sides("--sizes", sizes),
-        accuracy_sides=parse_sides("--accuracy-sizes", accuracy_sizes),
-        limit=limit,
-        scenes=scenes,
-        model=model,
-        channels=channels,
-        threads=threads,
-        device=device,
-        dtype=dtype,
-        overwrite=overwrite,
-    )
-    run_benchmark(options)
-    for name, path in options.files.items():
-        typer.echo(f"{name}: {path}")
 
 
 @app.command("demo")

@@ -14,16 +14,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import torch
 from jaxtyping import Float, Int
-from numpy.polynomial import Chebyshev, Polynomial
 from torch import Tensor
 
+from rabit.functional.tail import LARGEST_ODDS, Memory, Tail, least_exponent, tail_sums
+
 CANDIDATES = 16
-# No score below the candidates has p / (1 - p) above this: with C candidates it is k / (C - k).
-LARGEST_ODDS = 0.2
 MAX_ITERATIONS = 100
 # Scores whose largest stands for them in a first search for the candidates.
 GROUP = 8
@@ -67,31 +65,6 @@ class Threshold:
     def logits(self) -> Float[Tensor, "R k"]:
         """Logits of the k best: p = sigmoid(logits)."""
         return self.slope * (self.scores - self.pivot) - self.shift
-
-
-@dataclass(frozen=True)
-class _Tail:
-    """Scores below the candidates, as sums of powers that do not depend on the shift.
-
-    With e_v = exp(x_v - largest) and the odds u_v = e_v exp(largest - shift) <= LARGEST_ODDS, the
-    mass u / (1 + u) is a polynomial sum_i c_i u^i up to rounding, so sums of e_v^i do.
-    """
-
-    largest: Float[Tensor, "R 1"]
-    sums: tuple[Tensor, ...]
-
-    def log_mass(self, shift: Tensor) -> tuple[Tensor, Tensor]:
-        """Logarithm of the tail's mass, and minus its derivative."""
-        # Beyond the largest odds, where the search may look but not end, the mass stays linear.
-        q = (self.largest - shift).clamp(max=math.log(LARGEST_ODDS)).exp()
-        series, slope = torch.zeros_like(q), torch.zeros_like(q)
-        coefficients = _odds_polynomial(len(self.sums))
-        for i in range(len(self.sums), 0, -1):
-            term = coefficients[i - 1] * self.sums[i - 1]
-            series, slope = term + q * series, i * term + q * slope
-        series, slope = series.clamp(min=0), slope.clamp(min=0)
-        empty = series == 0
-        return self.largest - shift + series.log(), slope / series.masked_fill(empty, 1)
 
 
 @dataclass(frozen=True)
@@ -140,7 +113,7 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     Of each chunk only the candidates and the sums are kept, and all rows are searched together.
     """
     slope = 4.0 / epsilon
-    found, memory = [], _Memory()
+    found, memory = [], Memory()
     for scores in chunks:
         found.append(_find_candidates(scores, k, slope, memory))
     best, values = (torch.cat(part) for part in zip(*(each[:2] for each in found), strict=True))
@@ -152,7 +125,7 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
 
     logits = slope * (values - pivot)
     sums = tuple(torch.cat(each) for each in zip(*(sums for _, _, sums, _ in found), strict=True))
-    tail = _Tail(logits[:, -1:], sums) if sums else None
+    tail = Tail(logits[:, -1:], sums) if sums else None
     count = found[0][3]
     shift, balance, iterations, converged = _find_shift(logits[:, :k], logits[:, k:], count, tail)
     return Threshold(
@@ -160,21 +133,8 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     )
 
 
-class _Memory:
-    """Tensors that are used again: memory that comes anew takes as long as what is done in it."""
-
-    def __init__(self) -> None:
-        self.held: list[Tensor] = []
-
-    def take(self, count: int, like: Tensor) -> list[Tensor]:
-        """Returns tensors of a shape, with what was in them before."""
-        if not self.held or self.held[0].numel() < like.numel():
-            self.held = [torch.empty_like(like).flatten() for _ in range(count)]
-        return [each[: like.numel()].view(like.shape) for each in self.held]
-
-
 def _find_candidates(
-    scores: Tensor, k: int, slope: float, memory: _Memory
+    scores: Tensor, k: int, slope: float, memory: Memory
 ) -> tuple[Tensor, Tensor, tuple[Tensor, ...], int]:
     """Places of the k best, the candidates' scores, the sums over all others, and their number."""
     count = scores.shape[1]
@@ -182,7 +142,7 @@ def _find_candidates(
     candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
     values, indices = _largest(scores, k if k == count else min(count, candidates))
     best = _lowest_index_first(scores, values, indices, k)
-    sums = _tail_sums(scores, values, slope, memory) if values.shape[1] < count else ()
+    sums = tail_sums(scores, values, slope, memory) if values.shape[1] < count else ()
     return best, values, sums, count
 
 
@@ -198,10 +158,10 @@ def join(parts: Sequence[Threshold]) -> Threshold:
 
 
 def _find_shift(
-    top: Float[Tensor, "R k"], others: Float[Tensor, "R m"], count: int, tail: _Tail | None
+    top: Float[Tensor, "R k"], others: Float[Tensor, "R m"], count: int, tail: Tail | None
 ) -> tuple[Tensor, _Balance, int, bool]:
     """Safeguarded Newton search: the shift, the balance there, the steps, whether it converged."""
-    k, largest, floor = top.shape[1], others[:, :1], _floor(top.dtype, 1)
+    k, largest, floor = top.shape[1], others[:, :1], least_exponent(top.dtype)
     missing = torch.exp(top.neg().clamp_(min=floor))
     excess = torch.exp((others - largest).clamp_(min=floor))
     # Below, the k + 1 best would all exceed k / (k + 1); above, the k-th would be below
@@ -227,7 +187,7 @@ def _find_shift(
     return shift, balance, MAX_ITERATIONS, False
 
 
-def _first_guess(missing: Tensor, excess: Tensor, largest: Tensor, tail: _Tail | None) -> Tensor:
+def _first_guess(missing: Tensor, excess: Tensor, largest: Tensor, tail: Tail | None) -> Tensor:
     """The root where all but the k best have small odds.
 
     With M = sum exp(-x) over the k best and S = sum exp(x) over the others, the missing mass is
@@ -246,7 +206,7 @@ def _balance(
     missing: Float[Tensor, "R k"],
     excess: Float[Tensor, "R m"],
     largest: Float[Tensor, "R 1"],
-    tail: _Tail | None,
+    tail: Tail | None,
     shift: Float[Tensor, "R 1"],
 ) -> _Balance:
     """Evaluates the missing mass of the k best and the excess mass of the others.
@@ -274,55 +234,6 @@ def _log_sum_sigmoid(e: Float[Tensor, "R m"], x: Float[Tensor, "R 1"]) -> tuple[
     shares = e * rest
     total = shares.sum(1, keepdim=True)
     return x + total.log(), rest.mul_(shares).sum(1, keepdim=True) / total
-
-
-def _tail_sums(scores: Tensor, values: Tensor, slope: float, memory: _Memory) -> tuple[Tensor, ...]:
-    """Sums over the scores below the candidates `values`, relative to the last candidate."""
-    candidates, terms = values.shape[1], _odds_terms(scores.dtype)
-    stored = (terms + 1) // 2
-    floor = _floor(scores.dtype, 1)
-    powers = memory.take(stored, scores)
-    torch.sub(scores, values[:, -1:], out=powers[0]).mul_(slope).clamp_(floor, 0).exp_()
-    # Products of what is smaller would be denormal, and are nothing beside the candidates' 1.
-    least = 8 * math.sqrt(torch.finfo(scores.dtype).tiny)
-    for i in range(1, stored):
-        torch.threshold_(torch.mul(powers[i - 1], powers[0], out=powers[i]), least, 0.0)
-    sums = [powers[0].sum(1, keepdim=True)]
-    for i in range(2, terms + 1):
-        half = powers[i // 2 - 1]
-        if i % 2:
-            # In place: the smaller power has no further use.
-            sums.append(half.mul_(powers[i // 2]).sum(1, keepdim=True))
-        else:
-            # One pass and nothing stored, where a product would be.
-            sums.append(torch.linalg.vector_norm(half, dim=1, keepdim=True).square_())
-    # The candidates were clamped to exp(0) = 1 each, so they are taken off by their number.
-    return tuple(total.sub_(candidates).clamp_(min=0) for total in sums)
-
-
-@cache
-def _odds_terms(dtype: torch.dtype) -> int:
-    """How many terms of the polynomial are exact to rounding.
-
-    The best one of degree m for 1 / (1 + u) on [0, U] is off by (2 / U) r^-m / (a² - 1), where
-    a = 1 + 2 / U and r = a + sqrt(a² - 1); interpolation at Chebyshev's nodes by at most twice it.
-    """
-    a = 1 + 2 / LARGEST_ODDS
-    ratio = a + math.sqrt(a * a - 1)
-    error = 2 * (2 / LARGEST_ODDS) / (a * a - 1)
-    return 1 + math.ceil(math.log(error / torch.finfo(dtype).eps) / math.log(ratio))
-
-
-@cache
-def _odds_polynomial(terms: int) -> tuple[float, ...]:
-    """Coefficients c of u / (1 + u) = sum_i c_i u^i on [0, LARGEST_ODDS], lowest power first."""
-    fit = Chebyshev.interpolate(lambda u: 1 / (1 + u), terms - 1, domain=[0, LARGEST_ODDS])
-    return tuple(float(c) for c in fit.convert(kind=Polynomial).coef)
-
-
-def _floor(dtype: torch.dtype, power: int) -> float:
-    """Smallest argument of an exponential whose power is no denormal: those are slow on a CPU."""
-    return math.log(torch.finfo(dtype).tiny) / (power + 1)
 
 
 def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
