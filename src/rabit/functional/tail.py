@@ -72,11 +72,11 @@ def tail_sums(
     floor = least_exponent(scores.dtype)
     powers = memory.take(stored, scores)
     torch.sub(scores, values[:, -1:], out=powers[0]).mul_(slope).clamp_(floor, 0).exp_()
-    # Products of what is smaller would be denormal, and are nothing beside the candidates' 1.
-    least = 8 * math.sqrt(torch.finfo(scores.dtype).tiny)
-    for i in range(1, stored):
-        torch.threshold_(torch.mul(powers[i - 1], powers[0], out=powers[i]), least, 0.0)
     sums = [powers[0].sum(1, keepdim=True)]
+    # What makes denormal powers, which are slow, is nothing in their sums beside the candidates' 1.
+    torch.threshold_(powers[0], _least_power(scores.dtype, terms), 0.0)
+    for i in range(1, stored):
+        torch.mul(powers[i - 1], powers[0], out=powers[i])
     for i in range(2, terms + 1):
         half = powers[i // 2 - 1]
         if i % 2:
@@ -87,6 +87,11 @@ def tail_sums(
             sums.append(torch.linalg.vector_norm(half, dim=1, keepdim=True).square_())
     # The candidates were clamped to exp(0) = 1 each, so they are taken off by their number.
     return tuple(total.sub_(candidates).clamp_(min=0) for total in sums)
+
+
+def _least_power(dtype: torch.dtype, terms: int) -> float:
+    """Smallest number none of whose powers up to `terms` is a denormal: its square is nothing."""
+    return float(torch.finfo(dtype).tiny ** (1 / terms))
 
 
 @cache

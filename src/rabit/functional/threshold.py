@@ -24,7 +24,7 @@ from rabit.functional.tail import LARGEST_ODDS, Memory, Tail, least_exponent, ta
 CANDIDATES = 16
 MAX_ITERATIONS = 100
 # Scores whose largest stands for them in a first search for the candidates.
-GROUP = 8
+GROUP = 16
 
 
 @dataclass(frozen=True)
