@@ -147,7 +147,7 @@ def test_paths_pillow_arrays_and_tensors_give_the_same(
 def test_a_batch_gives_what_its_items_give(translator: Translator) -> None:
     layouts = maps((48, 80), 2)
     photos = [SCENES[i].exemplar for i in range(2)]
-    known = [SCENES[i].exemplar_labels for i in range(2)]
+    known = [SCENES[i].exemplar_condition.regions for i in range(2)]
     together = translator.translate(layouts, photos, known)
     check(together, (48, 80), 2)
     for i in range(2):

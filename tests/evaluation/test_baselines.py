@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import torch
 
-from rabit.data.batch import Batch, Sample, collate
+from rabit.data.batch import Batch, PictureCondition, Sample, collate
 from rabit.evaluation.baselines import class_mean_colours, exemplar_copied
 
 
@@ -11,9 +11,9 @@ def batch() -> Batch:
     exemplar = torch.zeros(3, 2, 3)
     exemplar[0] = torch.tensor([[0.0, 0.5, 1.0], [-1.0, -1.0, 0.5]])
     sample = Sample(
-        labels=torch.tensor([[0, 0, 1], [1, 2, 2]]),
+        condition=PictureCondition(torch.tensor([[0, 0, 1], [1, 2, 2]])),
         exemplar=exemplar,
-        exemplar_labels=torch.tensor([[0, 0, 0], [1, 1, 1]]),
+        exemplar_condition=PictureCondition(torch.tensor([[0, 0, 0], [1, 1, 1]])),
         truth=torch.zeros(3, 2, 3),
         paired=True,
         name="one",

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from rabit.app.errors import note
 from rabit.data.batch import Batch, collate
-from rabit.data.folder import Folder, Split, split_indices
+from rabit.data.corpus import SourceCorpus, split_indices
 from rabit.data.images import read_classes
-from rabit.data.listing import first_few, list_photographs, read_pairs
+from rabit.data.layouts.folder import FolderSource
+from rabit.data.listing import first_few
 from rabit.data.scenes import CLASSES, Scenes
+from rabit.data.source import Source, Split
 
 SCENES = "scenes"
 SCENE_COUNT = 1_000_000
@@ -30,7 +32,7 @@ class TrainingData:
         held_out: names of the images that are kept out of the training.
     """
 
-    corpus: Scenes | Folder
+    corpus: Scenes | SourceCorpus
     preview: Batch
     held_out: tuple[str, ...]
 
@@ -84,8 +86,8 @@ def training_data(
         preview = collate([shown[i] for i in range(len(shown))], len(shown.classes))
         return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, ())
     root = Path(data)
-    photographs = list_photographs(root)
-    names = [photograph.image.name for photograph in photographs]
+    source = FolderSource(root)
+    names = list(source.names)
     if len(names) < SMALLEST_FOLDER:
         raise ValueError(
             f"{root / 'images'}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
@@ -100,9 +102,9 @@ def training_data(
             f"{root / 'images'}: of {len(names)} images {len(split.test)} are held out, but two "
             "or more are needed to train on; lower --holdout, or use more images"
         )
-    corpus = Folder(root, size, seed=seed, train=True, indices=split.train)
+    corpus = SourceCorpus(source, size, seed=seed, indices=split.train)
     held = tuple(names[i] for i in split.test)
-    preview = _folder_preview(root, size, split, {Path(name).stem for name in held})
+    preview = _folder_preview(source, size, split, {Path(name).stem for name in held})
     return TrainingData(corpus, preview, held)
 
 
@@ -119,16 +121,16 @@ def _recorded_split(root: Path, names: list[str], held_out: tuple[str, ...]) -> 
     return Split(train=train, test=tuple(i for i, name in enumerate(names) if name in held))
 
 
-def _folder_preview(root: Path, size: tuple[int, int], split: Split, held: set[str]) -> Batch:
+def _folder_preview(source: Source, size: tuple[int, int], split: Split, held: set[str]) -> Batch:
     """Returns the first held-out samples, as they are tested.
 
     Of rows of pairs.csv those with a held-out truth come first. Where too few images are held out
     for one to be another's exemplar, images that are trained on fill up.
     """
-    if (root / "pairs.csv").exists():
-        stems = [pair.truth.image.stem for pair in read_pairs(root)]
+    if source.pair_count:
+        stems = [source.load_pair(row).name for row in range(source.pair_count)]
         chosen = sorted(range(len(stems)), key=lambda row: stems[row] not in held)
     else:
         chosen = [*split.test, *split.train] if len(split.test) < 2 else list(split.test)
-    shown = Folder(root, size, train=False, indices=chosen[:PREVIEW_COUNT])
+    shown = SourceCorpus(source, size, train=False, indices=chosen[:PREVIEW_COUNT])
     return collate([shown[i] for i in range(len(shown))], len(shown.classes))

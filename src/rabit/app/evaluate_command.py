@@ -18,8 +18,8 @@ from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_size
 from rabit.app.translate_command import open_model
-from rabit.data.folder import Folder
-from rabit.data.listing import read_pairs
+from rabit.data.corpus import SourceCorpus
+from rabit.data.layouts.folder import FolderSource
 from rabit.data.scenes import Scenes
 from rabit.evaluation.benchmark import Benchmark, PairedCorpus, benchmark_dict, evaluate
 from rabit.layers.perceptual import load_backbone
@@ -109,8 +109,9 @@ def open_paired(data: str, count: int, seed: int, size: tuple[int, int]) -> Pair
             f"{data}: no pairs.csv; evaluation needs rows of condition, exemplar, "
             "exemplar_condition and the true translation"
         )
-    rows = len(read_pairs(Path(data)))
-    return Folder(data, size, train=False, indices=range(min(count, rows)))
+    source = FolderSource(data)
+    rows = range(min(count, source.pair_count))
+    return SourceCorpus(source, size, train=False, indices=rows)
 
 
 def print_table(benchmark: Benchmark) -> None:

@@ -13,21 +13,35 @@ from rabit.functional.condition import Condition
 
 
 @dataclass(frozen=True)
-class Sample:
-    """One training or test sample of a corpus of semantic maps.
+class PictureCondition:
+    """The condition of one picture, not yet in a batch.
 
     Args:
-        labels: (H, W) int64 class ids, the condition X.
+        regions: (H, W) int64, see `Condition`; of a semantic map the class ids.
+        channels: (C, H, W) float32 in [0, 1]; None for a semantic map whose classes do not overlap,
+            which becomes one-hot channels in a batch.
+    """
+
+    regions: Int[Tensor, "H W"]
+    channels: Float[Tensor, "C H W"] | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One training or test sample of a corpus.
+
+    Args:
+        condition: of (H, W), the condition X.
         exemplar: (3, H, W) float32 in [-1, 1], the exemplar Z.
-        exemplar_labels: (H, W) int64 class ids of the exemplar.
+        exemplar_condition: the exemplar's own condition.
         truth: (3, H, W) float32 in [-1, 1], the photograph X' that the condition belongs to.
         paired: whether the truth has the exemplar's look (the pseudo pairs of L_pse).
         name: what to call the sample in reports and errors.
     """
 
-    labels: Int[Tensor, "H W"]
+    condition: PictureCondition
     exemplar: Float[Tensor, "3 H W"]
-    exemplar_labels: Int[Tensor, "H W"]
+    exemplar_condition: PictureCondition
     truth: Float[Tensor, "3 H W"]
     paired: bool
     name: str
@@ -65,33 +79,66 @@ class Batch:
         )
 
 
-def collate(samples: Sequence[Sample], classes: int) -> Batch:
+def collate(samples: Sequence[Sample], channels: int) -> Batch:
     """Stacks samples of one size into a batch.
 
     Args:
-        samples: at least one sample, all of the same height and width.
-        classes: number of classes of the corpus.
+        samples: at least one sample, all of one size and one kind of condition.
+        channels: number of channels of the corpus' conditions (classes of semantic maps).
 
     Returns:
         The batch, on the CPU.
 
     Raises:
-        ValueError: a label id lies outside [0, classes); the sample is named.
+        ValueError: a label id lies outside [0, channels), or a condition has another number of
+            channels; the sample is named.
     """
-    for sample in samples:
-        high = max(int(sample.labels.max()), int(sample.exemplar_labels.max()))
-        if high >= classes:
-            raise ValueError(
-                f"{sample.name}: label id {high} in a corpus of {classes} classes (0 to "
-                f"{classes - 1}); fix the map or the list of classes"
-            )
-    labels = torch.stack([s.labels for s in samples])
-    exemplar_labels = torch.stack([s.exemplar_labels for s in samples])
+    names = [sample.name for sample in samples]
     return Batch(
-        condition=Condition.from_labels(labels, classes),
+        condition=stack_conditions([s.condition for s in samples], channels, names),
         exemplar=torch.stack([s.exemplar for s in samples]),
-        exemplar_condition=Condition.from_labels(exemplar_labels, classes),
+        exemplar_condition=stack_conditions(
+            [s.exemplar_condition for s in samples], channels, names
+        ),
         truth=torch.stack([s.truth for s in samples]),
         paired=torch.tensor([s.paired for s in samples]),
-        names=tuple(s.name for s in samples),
+        names=tuple(names),
     )
+
+
+def stack_conditions(
+    conditions: Sequence[PictureCondition], channels: int, names: Sequence[str]
+) -> Condition:
+    """Stacks conditions of one size and kind.
+
+    Args:
+        conditions: at least one.
+        channels: number of channels.
+        names: of the conditions, for errors.
+
+    Raises:
+        ValueError: a label id lies outside [0, channels), or there are other channels; the
+            condition is named.
+    """
+    regions = torch.stack([condition.regions for condition in conditions])
+    for condition, name in zip(conditions, names, strict=True):
+        if condition.channels is None:
+            high = int(condition.regions.max())
+            if high >= channels:
+                raise ValueError(
+                    f"{name}: label id {high} in a corpus of {channels} classes (0 to "
+                    f"{channels - 1}); fix the map or the list of classes"
+                )
+        elif len(condition.channels) != channels:
+            raise ValueError(
+                f"{name}: a condition of {len(condition.channels)} channels, expected {channels}"
+            )
+    if all(condition.channels is None for condition in conditions):
+        return Condition.from_labels(regions, channels)
+    parts = [
+        Condition.from_labels(condition.regions[None], channels).channels[0]
+        if condition.channels is None
+        else condition.channels
+        for condition in conditions
+    ]
+    return Condition(channels=torch.stack(parts), regions=regions)

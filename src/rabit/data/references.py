@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt16
 
+from rabit.data.batch import PictureCondition
 from rabit.data.text import read_rows, relative_name
 from rabit.data.transforms import resize_labels
 
@@ -19,6 +20,8 @@ GRID = 16
 """Side of the label map that references are chosen by."""
 
 _CHUNK = 2**25
+# Into how many ids a channel is divided where there are no regions.
+_LEVELS = 8
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,14 @@ class Layout:
         cells = resize_labels(labels, (GRID, GRID)).astype(np.uint16).ravel()
         shares = np.bincount(labels.ravel(), minlength=classes).astype(np.float32)
         return cls(cells=cells, shares=shares / np.linalg.norm(shares))
+
+    @classmethod
+    def of_condition(cls, condition: PictureCondition) -> Layout:
+        """Describes a condition by its regions, or by the distance of edges where it has none."""
+        ids = condition.regions.numpy()
+        if condition.channels is not None and not ids.any():
+            ids = (condition.channels[-1].numpy() * (_LEVELS - 1)).round().astype(np.int64)
+        return cls.of(ids, int(ids.max()) + 1)
 
 
 def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.ndarray, "N K"]:
@@ -63,7 +74,8 @@ def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.n
     if total < 2:
         raise ValueError(f"{total} label maps: there is no other image to refer to; give 2 or more")
     cells = np.stack([layout.cells for layout in layouts])
-    shares = np.stack([layout.shares for layout in layouts])
+    classes = max(len(layout.shares) for layout in layouts)
+    shares = np.stack([np.pad(x.shares, (0, classes - len(x.shares))) for x in layouts])
     kept = min(count, total - 1)
     ranked = np.empty((total, kept), dtype=np.int64)
     step = max(1, _CHUNK // (total * cells.shape[1]))
@@ -77,13 +89,18 @@ def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.n
     return ranked
 
 
-def read_references(path: Path, names: Sequence[str]) -> dict[int, tuple[int, ...]]:
+def read_references(
+    path: Path, names: Sequence[str], partial: bool = False
+) -> dict[int, tuple[int, ...]]:
     """Reads a reference list: rows `key,ref1,ref2,…`, best reference first.
 
     Args:
         path: the CSV file; a first row that begins with `key` is its header.
-        names: file names of the images, which key and references are among; a name without its
-            ending will do, and backslashes may stand for slashes.
+        names: of the images, which key and references are among; the last part of a path and a
+            name without its ending will do where they are unique, and backslashes may stand for
+            slashes.
+        partial: whether names of images that are not there are passed over, with rows that have
+            nothing else.
 
     Returns:
         Indices of the references by the index of their key.
@@ -91,14 +108,13 @@ def read_references(path: Path, names: Sequence[str]) -> dict[int, tuple[int, ..
     Raises:
         ValueError: the file is no such list, or names an image that is not there.
     """
-    known = {Path(name).stem: i for i, name in enumerate(names)}
-    known |= {name: i for i, name in enumerate(names)}
+    known = _spellings(names)
 
-    def index(name: str, where: str) -> int:
-        plain = relative_name(name, where)
-        if plain not in known:
+    def index(name: str, where: str) -> int | None:
+        found = known.get(relative_name(name, where))
+        if found is None and not partial:
             raise ValueError(f"{where}: there is no image {name!r}; correct or remove the name")
-        return known[plain]
+        return found
 
     references: dict[int, tuple[int, ...]] = {}
     for number, row in enumerate(read_rows(path)):
@@ -107,7 +123,26 @@ def read_references(path: Path, names: Sequence[str]) -> dict[int, tuple[int, ..
         if len(row.cells) < 2:
             raise ValueError(f"{row.where}: {row.cells[0]!r} has no reference; expected key,ref1,…")
         key, *listed = (index(cell, row.where) for cell in row.cells)
+        there = tuple(reference for reference in listed if reference is not None)
+        if key is None or not there:
+            continue
         if key in references:
             raise ValueError(f"{row.where}: a second row for {row.cells[0]!r}; keep one")
-        references[key] = tuple(listed)
+        references[key] = there
     return references
+
+
+def _spellings(names: Sequence[str]) -> dict[str, int]:
+    """The index of each image by every unique way to spell it; whole names come first."""
+    known: dict[str, int] = {}
+    for spell in (
+        lambda path: path.stem,
+        lambda path: path.name,
+        lambda path: str(path.with_suffix("")),
+        str,
+    ):
+        spelled: dict[str, list[int]] = {}
+        for i, name in enumerate(names):
+            spelled.setdefault(spell(PurePosixPath(name)), []).append(i)
+        known |= {name: found[0] for name, found in spelled.items() if len(found) == 1}
+    return known

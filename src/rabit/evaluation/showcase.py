@@ -147,7 +147,7 @@ Timed = Callable[[Callable[[], Translation]], Translation]
 
 def _show_scene(translator: Translator, corpus: Scenes, index: int, timed: Timed) -> ShownScene:
     """Translates one scene with its exemplars."""
-    labels = corpus[index].labels.numpy()
+    labels = corpus[index].condition.regions.numpy()
     rows = []
     for exemplar in corpus.exemplars(index, EXEMPLARS):
         result = timed(_translation(translator, labels, exemplar))

@@ -15,7 +15,7 @@ def test_a_sample_is_what_networks_read() -> None:
     assert scenes.classes == CLASSES
     assert sample.name == "scene-5-2"
     assert sample.paired
-    for labels in (sample.labels, sample.exemplar_labels):
+    for labels in (sample.condition.regions, sample.exemplar_condition.regions):
         assert labels.shape == (64, 96)
         assert labels.dtype == torch.int64
     for image in (sample.exemplar, sample.truth):
@@ -30,11 +30,11 @@ def test_an_item_depends_on_seed_index_and_size_only() -> None:
     item = Scenes(10, size=(64, 64), seed=3)[4]
     again = Scenes(5, size=(64, 64), seed=3)[4]
     other = Scenes(10, size=(64, 64), seed=4)[4]
-    assert torch.equal(item.labels, again.labels)
+    assert torch.equal(item.condition.regions, again.condition.regions)
     assert torch.equal(item.exemplar, again.exemplar)
     assert torch.equal(item.truth, again.truth)
-    assert not torch.equal(item.labels, other.labels)
-    assert not torch.equal(item.labels, item.exemplar_labels)
+    assert not torch.equal(item.condition.regions, other.condition.regions)
+    assert not torch.equal(item.condition.regions, item.exemplar_condition.regions)
 
 
 def test_iteration_ends_after_the_last_item() -> None:
@@ -49,7 +49,7 @@ def test_several_exemplars_begin_with_the_items_own() -> None:
     scenes = Scenes(2, size=(64, 64), seed=1)
     sample, exemplars = scenes[1], scenes.exemplars(1, 3)
     assert len(exemplars) == 3
-    assert np.array_equal(exemplars[0].labels, sample.exemplar_labels.numpy())
+    assert np.array_equal(exemplars[0].labels, sample.exemplar_condition.regions.numpy())
     for image, tensor in (
         (exemplars[0].image, sample.exemplar),
         (exemplars[0].truth, sample.truth),

@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rabit.data.batch import Sample
+from rabit.data.batch import PictureCondition, Sample
 from rabit.data.scenes.canvas import CLASSES
 from rabit.data.scenes.layout import check_size, sample_layout
 from rabit.data.scenes.style import render, sample_style
@@ -86,9 +86,9 @@ class Scenes(Dataset[Sample]):
         """
         layout, (first,) = self._draw(index, 1)
         return Sample(
-            labels=torch.from_numpy(layout).long(),
+            condition=PictureCondition(torch.from_numpy(layout).long()),
             exemplar=_to_tensor(first.image),
-            exemplar_labels=torch.from_numpy(first.labels).long(),
+            exemplar_condition=PictureCondition(torch.from_numpy(first.labels).long()),
             truth=_to_tensor(first.truth),
             paired=True,
             name=f"scene-{self.seed}-{index}",

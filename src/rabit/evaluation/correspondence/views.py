@@ -95,14 +95,16 @@ def scene_views(side: int, count: int, translator: Translator) -> Iterator[View]
         inner = (2 * side, 2 * side)
         condition, exemplar_condition = (
             Condition.from_labels(_nearest(labels, inner)[None], len(scenes.classes))
-            for labels in (sample.labels, sample.exemplar_labels)
+            for labels in (sample.condition.regions, sample.exemplar_condition.regions)
         )
         with torch.no_grad():
             x, z = translator.network.alignment.vectors(
                 condition, _resized(batch.exemplar, 2 * side), exemplar_condition
             )
         places = torch.from_numpy(
-            true_correspondence(sample.labels.numpy(), sample.exemplar_labels.numpy())
+            true_correspondence(
+                sample.condition.regions.numpy(), sample.exemplar_condition.regions.numpy()
+            )
         ).double()
         known = places.isfinite().all(-1)
         yield View(

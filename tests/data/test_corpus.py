@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from PIL import Image
 from torch.utils.data import DataLoader
 
 from rabit.data.batch import Batch, Sample, collate
-from rabit.data.folder import ExemplarMix, Folder, split_indices
+from rabit.data.corpus import ExemplarMix, SourceCorpus, split_indices
+from rabit.data.layouts.folder import FolderSource
 
 SIZE = (16, 24)
 CLASSES = 4
@@ -45,9 +47,17 @@ def corpus(tmp_path: Path) -> Path:
     return root
 
 
+def _folder(root: Path, size: tuple[int, int], flip: bool = True, **options: Any) -> SourceCorpus:
+    return SourceCorpus(FolderSource(root, flip), size, **options)
+
+
 def _same(first: Sample, second: Sample) -> bool:
-    values = [(getattr(first, f.name), getattr(second, f.name)) for f in fields(Sample)]
-    return all(torch.equal(a, b) if torch.is_tensor(a) else a == b for a, b in values)
+    def parts(sample: Sample) -> list[Any]:
+        values = [getattr(sample, f.name) for f in fields(Sample)]
+        return [getattr(value, "regions", value) for value in values]
+
+    pairs = zip(parts(first), parts(second), strict=True)
+    return all(torch.equal(a, b) if torch.is_tensor(a) else a == b for a, b in pairs)
 
 
 def _blue(image: torch.Tensor) -> int:
@@ -59,33 +69,35 @@ def _blue(image: torch.Tensor) -> int:
 
 @pytest.mark.parametrize("train", [True, False])
 def test_samples_have_the_promised_shapes_and_ranges(corpus: Path, train: bool) -> None:
-    folder = Folder(corpus, SIZE, train=train)
+    folder = _folder(corpus, SIZE, train=train)
     assert len(folder) == 6 and folder.classes == tuple(f"class {i}" for i in range(CLASSES))
     for sample, name in zip(folder, "abcdef", strict=True):
         assert sample.name == name
         assert sample.truth.shape == sample.exemplar.shape == (3, *SIZE)
         assert sample.truth.dtype == sample.exemplar.dtype == torch.float32
-        assert sample.labels.shape == sample.exemplar_labels.shape == SIZE
-        assert sample.labels.dtype == sample.exemplar_labels.dtype == torch.int64
+        assert sample.condition.regions.shape == sample.exemplar_condition.regions.shape == SIZE
+        assert (
+            sample.condition.regions.dtype == sample.exemplar_condition.regions.dtype == torch.int64
+        )
         assert sample.truth.min() >= -1 and sample.truth.max() <= 1
     assert collate(list(folder), CLASSES).condition.channels.shape == (6, CLASSES, *SIZE)
 
 
 def test_image_and_map_are_seen_alike(corpus: Path) -> None:
-    folder = Folder(corpus, (32, 48))
+    folder = _folder(corpus, (32, 48))
     for epoch in range(4):
         folder.set_epoch(epoch)
         for sample in folder:
             for image, labels in (
-                (sample.truth, sample.labels),
-                (sample.exemplar, sample.exemplar_labels),
+                (sample.truth, sample.condition.regions),
+                (sample.exemplar, sample.exemplar_condition.regions),
             ):
                 red = (image[0] + 1) * 127.5
                 assert ((red - 60.0 * labels).abs() < 2).float().mean() > 0.85
 
 
 def test_the_two_sides_are_seen_in_views_of_their_own(corpus: Path) -> None:
-    folder = Folder(corpus, SIZE, mix=ExemplarMix(hard=0, easy=0, itself=1))
+    folder = _folder(corpus, SIZE, mix=ExemplarMix(hard=0, easy=0, itself=1))
     differ = [not torch.equal(s.truth, s.exemplar) for s in folder]
     assert sum(differ) >= 4
     assert all(sample.paired for sample in folder)
@@ -93,17 +105,19 @@ def test_the_two_sides_are_seen_in_views_of_their_own(corpus: Path) -> None:
 
 
 def test_flip_can_be_switched_off(corpus: Path) -> None:
-    for sample in Folder(corpus, SIZE, flip=False):
-        assert int(sample.labels[-1, 0]) == 0 and int(sample.labels[-1, -1]) > 0
-    assert any(int(sample.labels[-1, -1]) == 0 for sample in Folder(corpus, SIZE))
+    for sample in _folder(corpus, SIZE, flip=False):
+        assert (
+            int(sample.condition.regions[-1, 0]) == 0 and int(sample.condition.regions[-1, -1]) > 0
+        )
+    assert any(int(sample.condition.regions[-1, -1]) == 0 for sample in _folder(corpus, SIZE))
 
 
 def test_test_samples_are_whole_with_the_first_reference(corpus: Path) -> None:
     (corpus / "references.csv").write_text("".join(f"{n}.png,f.png,a.png\n" for n in "abcdef"))
-    folder = Folder(corpus, (32, 48), train=False)
+    folder = _folder(corpus, (32, 48), train=False)
     sample = folder[1]
     with Image.open(corpus / "labels" / "b.png") as image:
-        np.testing.assert_array_equal(sample.labels, np.asarray(image))
+        np.testing.assert_array_equal(sample.condition.regions, np.asarray(image))
     assert _blue(sample.exemplar) == 20 * (ord("f") % 10) and not sample.paired
     folder.set_epoch(3)
     assert _same(folder[1], sample)
@@ -111,7 +125,7 @@ def test_test_samples_are_whole_with_the_first_reference(corpus: Path) -> None:
 
 
 def test_indices_choose_and_order(corpus: Path) -> None:
-    folder = Folder(corpus, SIZE, indices=[4, 1])
+    folder = _folder(corpus, SIZE, indices=[4, 1])
     assert [sample.name for sample in folder] == ["e", "b"]
     with pytest.raises(IndexError, match="index 2 in a data set of 2"):
         folder[2]
@@ -123,28 +137,28 @@ def test_indices_choose_and_order(corpus: Path) -> None:
 
 
 def test_samples_depend_on_seed_epoch_and_index_only(corpus: Path) -> None:
-    folder, again = Folder(corpus, SIZE, seed=1), Folder(corpus, SIZE, seed=1)
+    folder, again = _folder(corpus, SIZE, seed=1), _folder(corpus, SIZE, seed=1)
     forward = list(folder)
     backward = [again[i] for i in reversed(range(6))][::-1]
     assert all(map(_same, forward, backward))
-    assert not all(map(_same, forward, Folder(corpus, SIZE, seed=2)))
+    assert not all(map(_same, forward, _folder(corpus, SIZE, seed=2)))
     folder.set_epoch(1)
     assert not all(map(_same, forward, folder))
-    assert not all(map(_same, Folder(corpus, SIZE, seed=2), folder))
+    assert not all(map(_same, _folder(corpus, SIZE, seed=2), folder))
     folder.set_epoch(0)
     assert all(map(_same, forward, folder))
     assert all(map(_same, forward, pickle.loads(pickle.dumps(folder))))
 
 
 def test_any_number_of_workers_gives_the_same(corpus: Path) -> None:
-    folder = Folder(corpus, SIZE)
+    folder = _folder(corpus, SIZE)
     folder.set_epoch(5)
     loader = DataLoader(
         folder,
         batch_size=2,
         num_workers=2,
         multiprocessing_context="spawn",
-        collate_fn=partial(collate, classes=CLASSES),
+        collate_fn=partial(collate, channels=CLASSES),
     )
     batches: list[Batch] = list(loader)
     samples = list(folder)
@@ -156,7 +170,7 @@ def test_any_number_of_workers_gives_the_same(corpus: Path) -> None:
 
 
 def test_a_copy_has_an_epoch_of_its_own(corpus: Path) -> None:
-    folder = Folder(corpus, SIZE)
+    folder = _folder(corpus, SIZE)
     before = list(folder)
     pickle.loads(pickle.dumps(folder)).set_epoch(3)
     assert all(map(_same, before, folder))
@@ -167,7 +181,7 @@ def test_a_copy_has_an_epoch_of_its_own(corpus: Path) -> None:
 
 def test_exemplars_are_mixed_in_the_given_proportions(corpus: Path) -> None:
     (corpus / "references.csv").write_text("".join(f"{n},e,b,f\n" for n in "abcdef"))
-    folder = Folder(corpus, (4, 4), indices=[0, 2, 3, 4, 1, 5], seed=3)
+    folder = _folder(corpus, (4, 4), indices=[0, 2, 3, 4, 1, 5], seed=3)
     seen: Counter[int] = Counter()
     for epoch in range(400):
         folder.set_epoch(epoch)
@@ -183,7 +197,7 @@ def test_exemplars_are_mixed_in_the_given_proportions(corpus: Path) -> None:
 
 
 def test_computed_references_are_the_most_alike(corpus: Path) -> None:
-    folder = Folder(corpus, SIZE, train=False)
+    folder = _folder(corpus, SIZE, train=False)
     partner = dict(zip("abcdef", "badcfe", strict=True))
     for sample in folder:
         assert _blue(sample.exemplar) == 20 * (ord(partner[sample.name]) % 10)
@@ -194,7 +208,7 @@ def test_nothing_held_out_is_an_exemplar_while_training(corpus: Path) -> None:
     for listed in (False, True):
         if listed:
             (corpus / "references.csv").write_text("a,b,d\nb,a\nc,e,f\nd,b,a\ne,a\nf,a\n")
-        folder = Folder(corpus, SIZE, indices=[0, 2, 3], mix=ExemplarMix(0.5, 0.5, 0))
+        folder = _folder(corpus, SIZE, indices=[0, 2, 3], mix=ExemplarMix(0.5, 0.5, 0))
         for epoch in range(8):
             folder.set_epoch(epoch)
             for sample in folder:
@@ -202,11 +216,11 @@ def test_nothing_held_out_is_an_exemplar_while_training(corpus: Path) -> None:
 
 
 def test_one_image_serves_pseudo_pairs_only(corpus: Path) -> None:
-    alone = Folder(corpus, SIZE, indices=[0], mix=ExemplarMix(0, 0, 1))
+    alone = _folder(corpus, SIZE, indices=[0], mix=ExemplarMix(0, 0, 1))
     assert alone[0].paired
     for train in (True, False):
         with pytest.raises(ValueError, match="one image only.*use 2 or more images$"):
-            Folder(corpus, SIZE, indices=[0], train=train)
+            _folder(corpus, SIZE, indices=[0], train=train)
 
 
 @pytest.mark.parametrize(
@@ -233,13 +247,13 @@ def test_pairs_are_the_test_set(corpus: Path) -> None:
         "images/a.png,labels/a.png,x,images\\c.png,labels\\c.png\n"
         "images/b.png,labels/b.png,,images/e.png,labels/e.png\n"
     )
-    folder = Folder(corpus, SIZE, train=False)
+    folder = _folder(corpus, SIZE, train=False)
     assert [sample.name for sample in folder] == ["a", "b"]
     assert all(sample.paired for sample in folder)
     assert [_blue(sample.exemplar) for sample in folder] == [20 * (ord(n) % 10) for n in "ce"]
-    assert set(folder[0].exemplar_labels.unique().tolist()) == {0, 2}
-    assert [s.name for s in Folder(corpus, SIZE, train=False, indices=[1])] == ["b"]
-    assert len(Folder(corpus, SIZE)) == 6
+    assert set(folder[0].exemplar_condition.regions.unique().tolist()) == {0, 2}
+    assert [s.name for s in _folder(corpus, SIZE, train=False, indices=[1])] == ["b"]
+    assert len(_folder(corpus, SIZE)) == 6
 
 
 def test_pairs_need_no_images_folder(corpus: Path) -> None:
@@ -248,7 +262,7 @@ def test_pairs_need_no_images_folder(corpus: Path) -> None:
         "condition,exemplar,exemplar_condition,truth\n"
         "labels/a.png,pictures/b.png,labels/b.png,pictures/a.png\n"
     )
-    assert len(Folder(corpus, SIZE, train=False)) == 1
+    assert len(_folder(corpus, SIZE, train=False)) == 1
 
 
 HEADER = "condition,exemplar,exemplar_condition,truth\n"
@@ -272,14 +286,14 @@ HEADER = "condition,exemplar,exemplar_condition,truth\n"
 def test_bad_pairs(corpus: Path, text: str, message: str) -> None:
     (corpus / "pairs.csv").write_text(text)
     with pytest.raises(ValueError, match=rf"pairs\.csv: {message}"):
-        Folder(corpus, SIZE, train=False)
+        _folder(corpus, SIZE, train=False)
 
 
 def test_missing_file_of_a_pair(corpus: Path) -> None:
     row = "labels/a.png,images/none.png,labels/b.png,images/a.png\n"
     (corpus / "pairs.csv").write_text(HEADER + row)
     with pytest.raises(FileNotFoundError, match=r"none\.png: no such file.*pairs\.csv: line 2"):
-        Folder(corpus, SIZE, train=False)
+        _folder(corpus, SIZE, train=False)
 
 
 # What users get wrong
@@ -320,36 +334,36 @@ def _rename(old: str, new: str) -> Callable[[Path], None]:
 def test_broken_folders(corpus: Path, change: Callable[[Path], None], message: str) -> None:
     change(corpus)
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        Folder(corpus, SIZE)
+        _folder(corpus, SIZE)
 
 
 def test_missing_root(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere: no such folder"):
-        Folder(tmp_path / "nowhere", SIZE)
+        _folder(tmp_path / "nowhere", SIZE)
 
 
 def test_hidden_and_other_files_are_left_out(corpus: Path) -> None:
     for name in (".DS_Store", "._a.png", "notes.txt"):
         (corpus / "images" / name).write_bytes(b"x")
     (corpus / "labels" / "Thumbs.db").write_bytes(b"x")
-    assert len(Folder(corpus, SIZE)) == 6
+    assert len(_folder(corpus, SIZE)) == 6
 
 
 def test_suffixes_differ_and_case_does_not_matter(corpus: Path) -> None:
     (corpus / "images" / "a.png").rename(corpus / "images" / "a.PNG")
     _write(corpus, "g", np.zeros((8, 8), np.int64), suffix="JPEG")
-    assert len(Folder(corpus, SIZE)) == 7
+    assert len(_folder(corpus, SIZE)) == 7
 
 
 def test_image_and_map_of_two_sizes(corpus: Path) -> None:
     Image.new("L", (48, 30)).save(corpus / "labels" / "a.png")
     with pytest.raises(ValueError, match=r"a\.png is 48×32 pixels, its map .*a\.png 48×30"):
-        Folder(corpus, SIZE)[0]
+        _folder(corpus, SIZE)[0]
 
 
 def test_wrong_ids_are_reported_when_read(corpus: Path) -> None:
     Image.new("L", (48, 32), 9).save(corpus / "labels" / "c.png")
-    folder = Folder(corpus, SIZE, mix=ExemplarMix(0, 0, 1))
+    folder = _folder(corpus, SIZE, mix=ExemplarMix(0, 0, 1))
     assert folder[0].name == "a"
     with pytest.raises(ValueError, match=r"c\.png: ids 9 in a label map of 4 classes"):
         folder[2]
@@ -358,15 +372,15 @@ def test_wrong_ids_are_reported_when_read(corpus: Path) -> None:
 def test_keys_missing_in_the_reference_list(corpus: Path) -> None:
     (corpus / "references.csv").write_text("a,b\nc,d\n")
     with pytest.raises(ValueError, match=r"references\.csv: no row for b\.png, d\.png, e\.png, …"):
-        Folder(corpus, SIZE)
-    assert len(Folder(corpus, SIZE, indices=[0, 2])) == 2
+        _folder(corpus, SIZE)
+    assert len(_folder(corpus, SIZE, indices=[0, 2])) == 2
 
 
 def test_bad_arguments(corpus: Path) -> None:
     with pytest.raises(ValueError, match=r"size is \(0, 4\)"):
-        Folder(corpus, (0, 4))
+        _folder(corpus, (0, 4))
     with pytest.raises(ValueError, match="seed is -1"):
-        Folder(corpus, SIZE, seed=-1)
+        _folder(corpus, SIZE, seed=-1)
     for indices, message in (
         ([6], r"hold \[6\]"),
         ([-1], "hold"),
@@ -374,9 +388,9 @@ def test_bad_arguments(corpus: Path) -> None:
         ([1, 1], "repeat"),
     ):
         with pytest.raises(ValueError, match=f"indices .*{message}.*of the 6 images"):
-            Folder(corpus, SIZE, indices=indices)
+            _folder(corpus, SIZE, indices=indices)
     with pytest.raises(ValueError, match="epoch is -1"):
-        Folder(corpus, SIZE).set_epoch(-1)
+        _folder(corpus, SIZE).set_epoch(-1)
 
 
 @settings(
@@ -393,7 +407,7 @@ def test_bad_arguments(corpus: Path) -> None:
 def test_any_bytes_as_pairs(corpus: Path, content: bytes) -> None:
     (corpus / "pairs.csv").write_bytes(content)
     try:
-        assert len(Folder(corpus, SIZE, train=False)) > 0
+        assert len(_folder(corpus, SIZE, train=False)) > 0
     except (ValueError, OSError) as error:
         assert "pairs.csv" in str(error)
 

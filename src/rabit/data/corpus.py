@@ -1,0 +1,261 @@
+"""Training and test samples of any layout, with exemplars chosen as in the paper."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from rabit.data.batch import Sample
+from rabit.data.images import to_tensor
+from rabit.data.listing import first_few
+from rabit.data.references import Layout, rank_references, read_references
+from rabit.data.source import Picture, Source, Split
+from rabit.data.transforms import View
+
+# Size at which conditions are compared where there is no list of references.
+_COMPARED = (128, 128)
+
+
+@dataclass(frozen=True)
+class ExemplarMix:
+    """Where exemplars come from while training: the probabilities of three sources.
+
+    Args:
+        hard: the last reference of the image's list, the least like it.
+        easy: the first reference, the most like it.
+        itself: the image itself, in another view: a pseudo pair, whose truth has the exemplar's
+            look. Without it nothing tells the network to keep the exemplar's style; without the
+            others it learns to copy the exemplar.
+
+    Raises:
+        ValueError: a number is no probability, or the three do not sum to 1.
+    """
+
+    hard: float = 0.2
+    easy: float = 0.5
+    itself: float = 0.3
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not 0 <= value <= 1:
+                raise ValueError(f"mix.{name} is {value}, expected a probability in [0, 1]")
+        total = math.fsum(vars(self).values())
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"mix.hard, mix.easy and mix.itself sum to {total}, expected 1")
+
+    @property
+    def needs_references(self) -> bool:
+        """Whether exemplars other than the image itself occur."""
+        return self.hard > 0 or self.easy > 0
+
+
+def split_indices(count: int, holdout: float = 0.2, seed: int = 0) -> Split:
+    """Splits items at random, the same way for the same numbers.
+
+    Args:
+        count: number of items, at least 2.
+        holdout: share held out, in (0, 1); at least one item goes to each side.
+        seed: of the choice, 0 or more.
+
+    Returns:
+        The two sides.
+
+    Raises:
+        ValueError: an argument is outside its range.
+    """
+    if count < 2:
+        raise ValueError(f"count is {count}, expected at least 2 items to split")
+    if not 0 < holdout < 1:
+        raise ValueError(f"holdout is {holdout}, expected a share between 0 and 1")
+    _require_seed(seed)
+    held = min(max(round(count * holdout), 1), count - 1)
+    order = np.random.default_rng(seed).permutation(count).tolist()
+    return Split(train=tuple(sorted(order[held:])), test=tuple(sorted(order[:held])))
+
+
+class SourceCorpus(Dataset[Sample]):
+    """Pictures of a source as a data set of samples, each with an exemplar.
+
+    Exemplars come from the source's list of references where it has one, and otherwise from the
+    likeness of the conditions, computed once here (`rank_references`). Where the source knows which
+    pictures show the same look in another pose, a training exemplar is one of these, and the
+    picture itself where there is none; the truth then has the exemplar's look.
+
+    While training the truth and the exemplar are each seen in a crop and flip of their own, drawn
+    from (seed, epoch, index), so that samples do not depend on the number of workers. References
+    outside `indices` are not used, so that nothing held out is trained on. For tests pictures are
+    seen whole and the exemplar is the first reference; a source with pairs yields these instead,
+    whose truth has the exemplar's look.
+
+    Args:
+        source: the pictures.
+        size: height and width of the samples, in pixels.
+        seed: of views and exemplars while training, 0 or more.
+        train: whether to yield training samples, and otherwise test samples.
+        mix: where exemplars come from while training.
+        indices: which items to yield, in this order: pictures, or pairs; None for all.
+
+    Raises:
+        ValueError: the references or an argument are not as described; a file is named.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        size: tuple[int, int],
+        seed: int = 0,
+        train: bool = True,
+        mix: ExemplarMix | None = None,
+        indices: Sequence[int] | None = None,
+    ) -> None:
+        if len(size) != 2 or min(size) < 1:
+            raise ValueError(f"size is {size}, expected height and width in pixels, above 0")
+        _require_seed(seed)
+        self._source = source
+        self._size = (operator.index(size[0]), operator.index(size[1]))
+        self._seed = seed
+        self._train = train
+        self._mix = ExemplarMix() if mix is None else mix
+        self._references: tuple[tuple[int, ...], ...] = ()
+        self._epoch = 0
+        self._paired = not train and source.pair_count > 0
+        if self._paired:
+            self._chosen = _choose(indices, source.pair_count, "pairs")
+            return
+        self._chosen = _choose(indices, len(source), "images")
+        if not train or (self._mix.needs_references and not source.partners):
+            self._references = self._list_references()
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the conditions' channels; of semantic maps the classes, by id."""
+        return self._source.channels
+
+    def set_epoch(self, epoch: int) -> None:
+        """Chooses the views and exemplars of an epoch, 0 or more.
+
+        A worker process holds a copy: set the epoch before workers start, or within each of them.
+        """
+        if epoch < 0:
+            raise ValueError(f"epoch is {epoch}, expected 0 or more")
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return (self[index] for index in range(len(self)))
+
+    def __getitem__(self, index: int) -> Sample:
+        """Reads one sample.
+
+        Raises:
+            IndexError: the index is outside [0, len).
+            ValueError: one of its files cannot be used; it is named.
+        """
+        index = operator.index(index)
+        if not 0 <= index < len(self):
+            raise IndexError(f"index {index} in a data set of {len(self)} samples")
+        whole = View.whole(self._size)
+        if self._paired:
+            pair = self._source.load_pair(self._chosen[index])
+            return make_sample(pair.truth, whole, pair.exemplar, whole, True, pair.name)
+        own = self._chosen[index]
+        if self._train:
+            rng = np.random.default_rng((self._seed, self._epoch, index))
+            other = self._draw_exemplar(index, rng)
+            paired = other == own or other in self._partners(own)
+            view = View.draw(self._size, rng, self._source.flips)
+            exemplar_view = View.draw(self._size, rng, self._source.flips)
+        else:
+            other, view, exemplar_view = self._references[index][0], whole, whole
+            paired = other == own
+        truth = self._source.load(own)
+        exemplar = truth if other == own else self._source.load(other)
+        name = str(PurePosixPath(self._source.names[own]).with_suffix(""))
+        return make_sample(truth, view, exemplar, exemplar_view, paired, name)
+
+    def _draw_exemplar(self, index: int, rng: np.random.Generator) -> int:
+        """Draws the picture that a training sample's exemplar is a view of."""
+        own, source = self._chosen[index], rng.random()
+        if self._source.partners:
+            allowed = set(self._chosen)
+            partners = [other for other in self._partners(own) if other in allowed]
+            return partners[int(source * len(partners))] if partners else own
+        if source < self._mix.hard:
+            return self._references[index][-1]
+        if source < self._mix.hard + self._mix.easy:
+            return self._references[index][0]
+        return own
+
+    def _partners(self, picture: int) -> tuple[int, ...]:
+        return self._source.partners[picture] if self._source.partners else ()
+
+    def _list_references(self) -> tuple[tuple[int, ...], ...]:
+        """The references of every chosen picture, never none."""
+        source = self._source.references(self._train)
+        if source is None:
+            return self._rank()
+        names = self._source.names
+        listed = read_references(source.path, names, source.partial)
+        missing = [names[i] for i in self._chosen if i not in listed]
+        if missing and not source.partial:
+            raise ValueError(
+                f"{source.path}: no row for {first_few(missing)}; add rows, or remove the file to "
+                "have references computed from the conditions"
+            )
+        if not self._train and not missing:
+            return tuple(listed[i] for i in self._chosen)
+        allowed = set(self._chosen) if self._train else set(range(len(names)))
+        kept = [tuple(r for r in listed.get(i, ()) if r in allowed) for i in self._chosen]
+        if all(kept):
+            return tuple(kept)
+        return tuple(own or ranked for own, ranked in zip(kept, self._rank(), strict=True))
+
+    def _rank(self) -> tuple[tuple[int, ...], ...]:
+        """References among the chosen pictures, from their conditions."""
+        if len(self._chosen) < 2:
+            raise ValueError(
+                f"{self._source.root}: one image only, but an exemplar has to be another one; use "
+                "2 or more images"
+            )
+        view = View.whole(_COMPARED)
+        conditions = (self._source.load(i).condition(view) for i in self._chosen)
+        ranked = rank_references([Layout.of_condition(condition) for condition in conditions])
+        return tuple(tuple(self._chosen[i] for i in row) for row in ranked.tolist())
+
+
+def make_sample(
+    truth: Picture, view: View, exemplar: Picture, exemplar_view: View, paired: bool, name: str
+) -> Sample:
+    """Makes a sample of two pictures, each in a view of its own."""
+    return Sample(
+        condition=truth.condition(view),
+        exemplar=to_tensor(exemplar.image(exemplar_view)),
+        exemplar_condition=exemplar.condition(exemplar_view),
+        truth=to_tensor(truth.image(view)),
+        paired=paired,
+        name=name,
+    )
+
+
+def _choose(indices: Sequence[int] | None, count: int, kind: str) -> tuple[int, ...]:
+    if indices is None:
+        return tuple(range(count))
+    chosen = tuple(operator.index(i) for i in indices)
+    outside = [i for i in chosen if not 0 <= i < count]
+    if not chosen or outside or len(set(chosen)) != len(chosen):
+        problem = f"hold {outside[:3]}" if outside else "are none or repeat"
+        raise ValueError(f"indices {problem}, expected distinct numbers of the {count} {kind}")
+    return chosen
+
+
+def _require_seed(seed: int) -> None:
+    if seed < 0:
+        raise ValueError(f"seed is {seed}, expected 0 or more")

@@ -1,0 +1,1 @@
+"""The public layouts of corpora on disk, each read as a `Source`."""
