@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import DataLoader
 
+from rabit.config import ExemplarMix
 from rabit.data.batch import Batch, Sample, collate
-from rabit.data.corpus import ExemplarMix, SourceCorpus, split_indices
+from rabit.data.corpus import SourceCorpus, split_indices
 from rabit.data.layouts.folder import FolderSource
 
 SIZE = (16, 24)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 from torch.utils.data import Dataset
 
+from rabit.config import ExemplarMix
 from rabit.data.batch import Sample
 from rabit.data.images import to_tensor
 from rabit.data.listing import first_few
@@ -20,39 +19,6 @@ from rabit.data.transforms import View
 
 # Size at which conditions are compared where there is no list of references.
 _COMPARED = (128, 128)
-
-
-@dataclass(frozen=True)
-class ExemplarMix:
-    """Where exemplars come from while training: the probabilities of three sources.
-
-    Args:
-        hard: the last reference of the image's list, the least like it.
-        easy: the first reference, the most like it.
-        itself: the image itself, in another view: a pseudo pair, whose truth has the exemplar's
-            look. Without it nothing tells the network to keep the exemplar's style; without the
-            others it learns to copy the exemplar.
-
-    Raises:
-        ValueError: a number is no probability, or the three do not sum to 1.
-    """
-
-    hard: float = 0.2
-    easy: float = 0.5
-    itself: float = 0.3
-
-    def __post_init__(self) -> None:
-        for name, value in vars(self).items():
-            if not 0 <= value <= 1:
-                raise ValueError(f"mix.{name} is {value}, expected a probability in [0, 1]")
-        total = math.fsum(vars(self).values())
-        if abs(total - 1) > 1e-6:
-            raise ValueError(f"mix.hard, mix.easy and mix.itself sum to {total}, expected 1")
-
-    @property
-    def needs_references(self) -> bool:
-        """Whether exemplars other than the image itself occur."""
-        return self.hard > 0 or self.easy > 0
 
 
 def split_indices(count: int, holdout: float = 0.2, seed: int = 0) -> Split:

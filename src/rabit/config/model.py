@@ -1,4 +1,4 @@
-"""Configuration: frozen dataclasses that validate themselves."""
+"""Configuration of a translator's networks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ POSITIONS = ("semantic", "image", "none")
 DESCRIPTORS = ("concat", "mean")
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
-BACKBONES = ("vgg19", "vgg19-distilled", "random", "none")
 
 
 @dataclass(frozen=True)
@@ -251,143 +250,3 @@ class ModelConfig:
         while stride % block_stride:
             stride += self.generator.stride
         return stride
-
-
-@dataclass(frozen=True)
-class DiscriminatorConfig:
-    """Widths of the patch discriminators (one per scale)."""
-
-    widths: tuple[int, int, int, int] = (64, 128, 256, 512)
-    scales: int = 2
-    attention: bool = True
-
-    def __post_init__(self) -> None:
-        if len(self.widths) != 4:
-            raise ValueError(f"discriminator.widths has {len(self.widths)} entries, expected 4")
-        check_positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
-        check_positive(**{"discriminator.scales": self.scales})
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of the losses; 0 switches one off (paper 3.4, Eq. 5).
-
-    `cyc` to `adv` are the paper's six. `fm` (feature matching in the discriminator) and `warp`
-    (L1 between the warped exemplar and the truth, where they show the same look) are extras of
-    this family of systems. Layers are (name, weight) pairs of the perceptual backbone.
-    """
-
-    cyc: float = 1.0
-    cst: float = 10.0
-    perc: float = 0.001
-    cxt: float = 10.0
-    pse: float = 10.0
-    adv: float = 10.0
-    fm: float = 10.0
-    warp: float = 0.0
-    backbone: Literal["vgg19", "vgg19-distilled", "random", "none"] = "vgg19"
-    perc_layers: tuple[tuple[str, float], ...] = (("relu4_2", 1.0),)
-    cxt_layers: tuple[tuple[str, float], ...] = (
-        ("relu3_2", 2.0),
-        ("relu4_2", 4.0),
-        ("relu5_2", 8.0),
-    )
-    pse_layers: tuple[tuple[str, float], ...] = (
-        ("relu1_2", 1 / 32),
-        ("relu2_2", 1 / 16),
-        ("relu3_2", 1 / 8),
-        ("relu4_2", 1 / 4),
-        ("relu5_2", 1.0),
-    )
-    cxt_bandwidth: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_choice("losses.backbone", self.backbone, BACKBONES)
-        check_at_least_zero(**{f"losses.{name}": weight for name, weight in self.weights().items()})
-        check_positive(**{"losses.cxt_bandwidth": self.cxt_bandwidth})
-        if not any(self.weights().values()):
-            raise ValueError("every weight in losses is 0, expected at least one above 0")
-        needs = [n for n in ("perc", "cxt", "pse") if getattr(self, n) > 0]
-        if self.backbone == "none" and needs:
-            raise ValueError(
-                f"losses.backbone is none, but {', '.join(needs)} need one; set their weights to 0 "
-                "or choose a backbone"
-            )
-
-    def weights(self) -> dict[str, float]:
-        """Every loss's weight by name."""
-        names = ("cyc", "cst", "perc", "cxt", "pse", "adv", "fm", "warp")
-        return {name: getattr(self, name) for name in names}
-
-    def layers(self) -> tuple[str, ...]:
-        """Names of the backbone's layers that the losses which are on read."""
-        used = [
-            (self.perc, self.perc_layers),
-            (self.cxt, self.cxt_layers),
-            (self.pse, self.pse_layers),
-        ]
-        return tuple(name for weight, pairs in used if weight for name, _ in pairs)
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """The optimisation: steps, batch, learning rates and what is written how often.
-
-    The learning rates stay constant for `steps - decay_steps` steps, then fall linearly to 0.
-    `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map.
-    """
-
-    steps: int = 400_000
-    decay_steps: int = 200_000
-    batch: int = 8
-    lr_generator: float = 1e-4
-    lr_discriminator: float = 4e-4
-    beta1: float = 0.0
-    beta2: float = 0.999
-    ema: float = 0.999
-    drop_exemplar_condition: float = 0.1
-    seed: int = 0
-    workers: int = 0
-    log_every: int = 20
-    sample_every: int = 1000
-    checkpoint_every: int = 1000
-    keep_checkpoints: int = 3
-
-    def __post_init__(self) -> None:
-        positive = ("steps", "batch", "log_every", "sample_every", "checkpoint_every")
-        check_positive(**{f"train.{n}": getattr(self, n) for n in positive})
-        check_positive(
-            **{
-                "train.lr_generator": self.lr_generator,
-                "train.lr_discriminator": self.lr_discriminator,
-                "train.keep_checkpoints": self.keep_checkpoints,
-            }
-        )
-        not_negative = ("decay_steps", "beta1", "beta2", "ema", "seed", "workers")
-        check_at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
-        for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
-        if self.decay_steps > self.steps:
-            raise ValueError(
-                f"train.decay_steps is {self.decay_steps}, more than train.steps {self.steps}"
-            )
-
-
-@dataclass(frozen=True)
-class ExperimentConfig:
-    """A whole experiment: what a preset returns and a checkpoint records."""
-
-    model: ModelConfig = field(default_factory=ModelConfig)
-    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
-    losses: LossConfig = field(default_factory=LossConfig)
-    train: TrainConfig = field(default_factory=TrainConfig)
-
-    def __post_init__(self) -> None:
-        losses = {n: getattr(self.losses, n) for n in ("cyc", "cst", "warp")}
-        on = [name for name, weight in losses.items() if weight > 0]
-        if self.model.alignment.method == "none" and on:
-            raise ValueError(
-                f"model.alignment.method is none, but the losses {', '.join(on)} need a "
-                "correspondence; set their weights to 0"
-            )
