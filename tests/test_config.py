@@ -40,7 +40,7 @@ def test_paper_preset_is_the_papers_setting() -> None:
 
 
 def test_unknown_preset_names_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no preset 'big'.*paper, small"):
+    with pytest.raises(ValueError, match="no preset 'big'.*paper, ade20k"):
         preset("big", ("sky",))
 
 

@@ -209,8 +209,8 @@ def test_a_boolean_map_has_the_classes_0_and_1() -> None:
         ([[0, 1], [1, 0]], r"\[0\]\[0\] is a int"),
         (np.broadcast_to(np.uint8(0), (30_000, 30_000)), "30000×30000"),
         (Condition(torch.zeros(1, 2, 4, 4), torch.zeros(1, 4, 4).long()), r"\(1, 2, 4, 4\)"),
-        (Condition(torch.rand(1, 3, 4, 4), torch.zeros(1, 4, 4).long()), "not one-hot"),
-        (Condition(torch.ones(1, 3, 4, 4), torch.zeros(1, 4, 4).long()), "not one-hot"),
+        (Condition(torch.rand(1, 3, 4, 4), torch.zeros(1, 4, 4).long()), "not 0 or 1"),
+        (Condition(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4).long()), "without any class"),
         (Condition(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 5).long()), "regions"),
         (Condition(torch.zeros(1, 3, 4, 4), torch.zeros(1, 4, 4)), "regions"),
         (Condition(torch.zeros(0, 3, 4, 4), torch.zeros(0, 4, 4).long()), "empty"),
@@ -257,7 +257,6 @@ def test_channels_are_taken_as_they_are() -> None:
     ("given", "words"),
     [
         (IDS, "edge conditions"),
-        ("map.png", "edge conditions"),
         (Image.fromarray(IDS), "edge conditions"),
         (torch.zeros(2, 4, 6, dtype=torch.long), "edge conditions"),
         (torch.rand(3, 4, 6), r"expected \(2, H, W\)"),

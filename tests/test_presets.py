@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from rabit.layers.perceptual import random_backbone
-from rabit.presets import preset, with_backbone
+from rabit.presets import PRESETS, preset, preset_kind, with_backbone
 
 
 def test_the_ablation_differs_from_small_in_alignment_and_its_losses_only() -> None:
@@ -39,3 +41,42 @@ def test_no_backbone_turns_off_what_needs_one() -> None:
 def test_unknown_backbone() -> None:
     with pytest.raises(ValueError, match="losses.backbone is 'alexnet', expected one of vgg19"):
         with_backbone(preset("small", ("sky", "road")).losses, "alexnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("ade20k", "semantic"),
+        ("celebahq", "semantic"),
+        ("celebahq-edge", "edge"),
+        ("deepfashion", "pose"),
+    ],
+)
+def test_a_task_has_one_kind_of_condition(name: str, kind: str) -> None:
+    for each in (name, f"{name}-small"):
+        assert preset_kind(each) == kind
+        config = preset(each, ("one", "two"))
+        assert config.model.condition.kind == kind and config.model.name == each
+    other: Any = "pose" if kind != "pose" else "edge"
+    with pytest.raises(ValueError, match=f"preset {name} is for {kind} conditions, but the data"):
+        preset(name, ("one", "two"), other)
+
+
+def test_presets_without_a_task_take_any_kind() -> None:
+    for name in ("paper", "small", "small-unaligned"):
+        assert preset_kind(name) is None
+        assert preset(name, ("one",), "pose").model.condition.kind == "pose"
+        assert preset(name, ("one",)).model.condition.kind == "semantic"
+    with pytest.raises(ValueError, match="no preset 'big'"):
+        preset_kind("big")
+
+
+def test_task_weights_are_the_peers() -> None:
+    weights = {name: preset(name, ("one",)).losses for name in PRESETS}
+    assert weights["ade20k"].perc_layers == (("relu5_2", 1.0),) and weights["ade20k"].perc == 0.01
+    assert weights["ade20k"].pse == 1 and weights["paper"].pse == 10
+    assert weights["celebahq"].cyc == 0.1 and weights["celebahq-edge"].cyc == 1
+    assert weights["deepfashion"].warp == 100 and weights["celebahq"].warp == 0
+    assert preset("ade20k", ("one",)).model.features.attention
+    schedule = preset("deepfashion", ("one",)).train
+    assert schedule.steps == 100 * 47_719 // 8 and schedule.decay_steps == schedule.steps // 2

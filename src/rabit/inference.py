@@ -127,7 +127,8 @@ class Translator:
         """Makes photographs with the layout of the condition and the look of the exemplar.
 
         Args:
-            condition: one or a batch; see `rabit.inputs.layout_batch` for the types.
+            condition: one or a batch; see `rabit.inputs.layout_batch` for the types. The joints of
+                a pose file are places in a picture of the exemplar's size.
             exemplar: one for every condition or one for all, of any size; see
                 `rabit.inputs.image_batch` for the types.
             exemplar_condition: the exemplars' own conditions. Without them the maps are not
@@ -141,11 +142,14 @@ class Translator:
             FileNotFoundError: there is no such file.
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
-        layout = layout_batch(condition, self.config.condition, "condition")
         images = image_batch(exemplar, "exemplar")
+        canvas = (images.shape[-2], images.shape[-1])
+        layout = layout_batch(condition, self.config.condition, "condition", canvas)
         maps = None
         if exemplar_condition is not None:
-            maps = layout_batch(exemplar_condition, self.config.condition, "exemplar_condition")
+            maps = layout_batch(
+                exemplar_condition, self.config.condition, "exemplar_condition", canvas
+            )
             _require_equal(images, maps, "exemplar", "exemplar_condition")
         if len(images) == 1:
             images = images.expand(len(layout), -1, -1, -1)
@@ -184,8 +188,9 @@ class Translator:
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
         images = image_batch(image, "image")
-        before = layout_batch(condition, self.config.condition, "condition")
-        after = layout_batch(edited_condition, self.config.condition, "edited_condition")
+        canvas = (images.shape[-2], images.shape[-1])
+        before = layout_batch(condition, self.config.condition, "condition", canvas)
+        after = layout_batch(edited_condition, self.config.condition, "edited_condition", canvas)
         _require_equal(images, before, "image", "condition")
         _require_equal(images, after, "image", "edited_condition")
         result = self._run(after, images, before, seed)

@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from rabit.config import ConditionConfig
+from rabit.data.condition_files import read_condition
 from rabit.data.decoding import check_pixels
 from rabit.data.images import (
     check_ids,
@@ -85,24 +86,31 @@ def _image_tensor(given: Tensor, name: str) -> Tensor:
 
 
 def condition_batch(
-    given: ConditionInput | Sequence[ConditionInput], config: ConditionConfig, name: str
+    given: ConditionInput | Sequence[ConditionInput],
+    config: ConditionConfig,
+    name: str,
+    canvas: tuple[int, int] | None = None,
 ) -> Condition:
     """Reads conditions as `layout_batch` does, as channels and regions at their own size."""
-    return layout_batch(given, config, name).condition()
+    return layout_batch(given, config, name, canvas).condition()
 
 
 def layout_batch(
-    given: ConditionInput | Sequence[ConditionInput], config: ConditionConfig, name: str
+    given: ConditionInput | Sequence[ConditionInput],
+    config: ConditionConfig,
+    name: str,
+    canvas: tuple[int, int] | None = None,
 ) -> Layout:
     """Reads one condition or a batch of conditions of the kind that a model was trained on.
 
     Args:
         given: for semantic maps a path to a map of ids, a PIL image of mode L, P, I or 1, or an
-            integer or boolean array or tensor (H, W) or (B, H, W); for edges and poses a float
-            array or tensor of channels in [0, 1], (C, H, W) or (B, C, H, W); a `Condition`; or a
-            list of any of these.
+            integer or boolean array or tensor (H, W) or (B, H, W); for edges and poses a path (see
+            `rabit.data.condition_files.read_condition`), or a float array or tensor of channels in
+            [0, 1], (C, H, W) or (B, C, H, W); a `Condition`; or a list of any of these.
         config: the model's kind of condition and its classes.
         name: the argument's name, for errors.
+        canvas: height and width of the picture that the joints of a file are places in.
 
     Returns:
         The conditions.
@@ -113,7 +121,7 @@ def layout_batch(
             file or argument is named.
     """
     if isinstance(given, (list, tuple)):
-        items = [layout_batch(item, config, f"{name}[{i}]") for i, item in enumerate(given)]
+        items = [layout_batch(item, config, f"{name}[{i}]", canvas) for i, item in enumerate(given)]
         regions = _join([item.regions for item in items], name)
         if all(item.channels is None for item in items):
             return Layout(regions, None, config.channels)
@@ -122,6 +130,10 @@ def layout_batch(
         )
     if isinstance(given, Condition):
         return _checked_condition(given, config, name)
+    if config.kind != "semantic" and isinstance(given, (str, Path)):
+        read = read_condition(Path(given), config, canvas)
+        assert read.channels is not None, "edges and poses have channels"
+        return Layout(read.regions[None], read.channels[None], config.channels)
     if config.kind != "semantic":
         return _channels(given, config, name)
     return Layout(_label_tensor(given, config, name), None, config.channels)
@@ -144,11 +156,11 @@ def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> 
     _require_items(channels, name)
     _check_range(channels, 0, name, "channels in [0, 1]")
     if config.kind == "semantic" and not bool(
-        ((channels == 1).sum(dim=1) == 1).all() and ((channels == 0) | (channels == 1)).all()
+        (channels == 1).any(dim=1).all() and ((channels == 0) | (channels == 1)).all()
     ):
         raise ValueError(
-            f"{name} has channels that are not one-hot, but the model translates semantic maps; "
-            "build it with Condition.from_labels"
+            f"{name} has channels that are not 0 or 1, or a pixel without any class, but the model "
+            "translates semantic maps; build it with Condition.from_labels"
         )
     return Layout(regions.long(), channels.float(), config.channels)
 

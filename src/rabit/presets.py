@@ -13,27 +13,77 @@ from rabit.config import (
     ExperimentConfig,
     FeatureConfig,
     GeneratorConfig,
+    Kind,
     LossConfig,
     ModelConfig,
     TrainConfig,
 )
 
+# Steps of the peers' schedules: epochs x training images / batch, half of them decaying.
+BATCH = 8
+ADE20K_STEPS = 200 * 20_210 // BATCH
+CELEBAHQ_STEPS = 60 * 24_183 // BATCH
+DEEPFASHION_STEPS = 100 * 47_719 // BATCH
 
-def paper(classes: tuple[str, ...]) -> ExperimentConfig:
+
+def paper(condition: ConditionConfig) -> ExperimentConfig:
     """The paper's setting: 256x256 images, 128x128 correspondence, 2x2 blocks, k = 3, the
     CoCosNet family's widths, batch norm, Adam 1e-4 / 4e-4 with beta (0, 0.999).
 
     Args:
-        classes: names of the condition's classes.
+        condition: what is translated from.
     """
     return ExperimentConfig(
-        model=ModelConfig(
-            name="paper", condition=ConditionConfig(classes=classes), image_size=(256, 256)
-        )
+        model=ModelConfig(name="paper", condition=condition, image_size=(256, 256))
     )
 
 
-def small(classes: tuple[str, ...]) -> ExperimentConfig:
+def ade20k(condition: ConditionConfig) -> ExperimentConfig:
+    """`paper` for scenes: perc on relu5_2 x 0.01, a tenth of pse, a non-local block in the
+    feature extractors, 200 epochs.
+
+    Args:
+        condition: semantic maps.
+    """
+    config = _task(paper(condition), "ade20k", ADE20K_STEPS)
+    features = replace(config.model.features, attention=True)
+    return replace(
+        config,
+        model=replace(config.model, features=features),
+        losses=replace(config.losses, perc=0.01, perc_layers=(("relu5_2", 1.0),), pse=1.0),
+    )
+
+
+def celebahq(condition: ConditionConfig) -> ExperimentConfig:
+    """`paper` for faces from masks: cyc 0.1, 60 epochs.
+
+    Args:
+        condition: semantic maps.
+    """
+    config = _task(paper(condition), "celebahq", CELEBAHQ_STEPS)
+    return replace(config, losses=replace(config.losses, cyc=0.1))
+
+
+def celebahq_edge(condition: ConditionConfig) -> ExperimentConfig:
+    """`paper` for faces from edges: 60 epochs.
+
+    Args:
+        condition: edges.
+    """
+    return _task(paper(condition), "celebahq-edge", CELEBAHQ_STEPS)
+
+
+def deepfashion(condition: ConditionConfig) -> ExperimentConfig:
+    """`paper` for persons from poses: a direct loss on the warped exemplar (warp 100), 100 epochs.
+
+    Args:
+        condition: poses.
+    """
+    config = _task(paper(condition), "deepfashion", DEEPFASHION_STEPS)
+    return replace(config, losses=replace(config.losses, warp=100.0))
+
+
+def small(condition: ConditionConfig) -> ExperimentConfig:
     """A model for a CPU: 128x128 images, 64x64 correspondence, the same parts made narrow.
 
     It differs from `paper` in widths, in positional instead of batch norm (a batch of 4 has poor
@@ -42,13 +92,13 @@ def small(classes: tuple[str, ...]) -> ExperimentConfig:
     file.
 
     Args:
-        classes: names of the condition's classes.
+        condition: what is translated from.
     """
     return ExperimentConfig(
         model=ModelConfig(
             name="small",
             image_size=(128, 128),
-            condition=ConditionConfig(classes=classes),
+            condition=condition,
             features=FeatureConfig(widths=(16, 24, 32, 48, 48, 32), hidden=16, norm="position"),
             alignment=AlignmentConfig(channels=48, head_width=48, head_blocks=1),
             generator=GeneratorConfig(
@@ -91,13 +141,13 @@ def small(classes: tuple[str, ...]) -> ExperimentConfig:
     )
 
 
-def small_unaligned(classes: tuple[str, ...]) -> ExperimentConfig:
+def small_unaligned(condition: ConditionConfig) -> ExperimentConfig:
     """`small` without alignment: condition and unwarped exemplar are concatenated.
 
     Args:
-        classes: names of the condition's classes.
+        condition: what is translated from.
     """
-    config = small(classes)
+    config = small(condition)
     return replace(
         config,
         model=replace(
@@ -110,26 +160,109 @@ def small_unaligned(classes: tuple[str, ...]) -> ExperimentConfig:
     )
 
 
-PRESETS: dict[str, Callable[[tuple[str, ...]], ExperimentConfig]] = {
+def ade20k_small(condition: ConditionConfig) -> ExperimentConfig:
+    """`small` for scenes: a tenth of pse, as in `ade20k`.
+
+    Args:
+        condition: semantic maps.
+    """
+    config = _task(small(condition), "ade20k-small")
+    return replace(config, losses=replace(config.losses, pse=1.0))
+
+
+def celebahq_small(condition: ConditionConfig) -> ExperimentConfig:
+    """`small` for faces from masks: cyc 0.1, as in `celebahq`.
+
+    Args:
+        condition: semantic maps.
+    """
+    config = _task(small(condition), "celebahq-small")
+    return replace(config, losses=replace(config.losses, cyc=0.1))
+
+
+def celebahq_edge_small(condition: ConditionConfig) -> ExperimentConfig:
+    """`small` for faces from edges.
+
+    Args:
+        condition: edges.
+    """
+    return _task(small(condition), "celebahq-edge-small")
+
+
+def deepfashion_small(condition: ConditionConfig) -> ExperimentConfig:
+    """`small` for persons from poses: twice its warp loss, as every truth has the exemplar's look.
+
+    Args:
+        condition: poses.
+    """
+    config = _task(small(condition), "deepfashion-small")
+    return replace(config, losses=replace(config.losses, warp=20.0))
+
+
+def _task(config: ExperimentConfig, name: str, steps: int | None = None) -> ExperimentConfig:
+    """Names a preset, and gives it a schedule of its own whose second half decays."""
+    train = config.train
+    if steps is not None:
+        train = replace(train, steps=steps, decay_steps=steps // 2, batch=BATCH)
+    return replace(config, model=replace(config.model, name=name), train=train)
+
+
+PRESETS: dict[str, Callable[[ConditionConfig], ExperimentConfig]] = {
     "paper": paper,
+    "ade20k": ade20k,
+    "celebahq": celebahq,
+    "celebahq-edge": celebahq_edge,
+    "deepfashion": deepfashion,
     "small": small,
     "small-unaligned": small_unaligned,
+    "ade20k-small": ade20k_small,
+    "celebahq-small": celebahq_small,
+    "celebahq-edge-small": celebahq_edge_small,
+    "deepfashion-small": deepfashion_small,
 }
 
+KINDS_OF_TASKS: dict[str, Kind] = {
+    "ade20k": "semantic",
+    "celebahq": "semantic",
+    "celebahq-edge": "edge",
+    "deepfashion": "pose",
+}
+"""What the presets of a task translate from; their small versions the same, the others anything."""
 
-def preset(name: str, classes: tuple[str, ...]) -> ExperimentConfig:
-    """Returns a preset's configuration by name.
+
+def preset_kind(name: str) -> Kind | None:
+    """Returns the kind of condition that a preset is for; None for any.
 
     Args:
         name: one of PRESETS.
-        classes: names of the condition's classes.
 
     Raises:
         ValueError: no preset has that name.
     """
     if name not in PRESETS:
         raise ValueError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
-    return PRESETS[name](classes)
+    return KINDS_OF_TASKS.get(name.removesuffix("-small"))
+
+
+def preset(name: str, classes: tuple[str, ...], kind: Kind | None = None) -> ExperimentConfig:
+    """Returns a preset's configuration by name.
+
+    Args:
+        name: one of PRESETS.
+        classes: names of the condition's channels; of semantic maps the classes, by id.
+        kind: of the condition; the preset's own if None, semantic where it has none.
+
+    Raises:
+        ValueError: no preset has that name, or it is for another kind of condition.
+    """
+    own = preset_kind(name)
+    if own is not None and kind not in (None, own):
+        fitting = [n for n in PRESETS if KINDS_OF_TASKS.get(n.removesuffix("-small")) == kind]
+        raise ValueError(
+            f"preset {name} is for {own} conditions, but the data has {kind} conditions; name "
+            f"other data, or one of the presets {', '.join(fitting)}, small and paper"
+        )
+    return PRESETS[name](ConditionConfig(kind=kind or own or "semantic", classes=classes))
 
 
 def with_backbone(losses: LossConfig, backbone: str) -> LossConfig:

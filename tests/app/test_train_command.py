@@ -92,7 +92,7 @@ def test_an_unreadable_checkpoint_is_passed_over(run: Run, tiny: list[str], tmp_
         (["--resume", "--overwrite"], "one of the two"),
         (["--resume", "--set", "model.alignment.k=2"], "model cannot change"),
         (["--resume", "--seed", "7"], "train.seed cannot change"),
-        (["--resume", "--holdout", "0.5"], "--holdout 0.5: the run was started with 0.2"),
+        (["--resume", "--holdout", "0.5"], "--holdout 0.5: the run was started without it"),
         ([], "--resume goes on with the run in it, --overwrite replaces it"),
     ],
 )
@@ -198,7 +198,7 @@ def test_wrong_options_are_one_line(
 
 def test_unknown_presets_and_folders_are_named(run: Run, tmp_path: Path) -> None:
     result = run("train", "smal", "--data", "scenes", "--out", tmp_path / "run")
-    assert result.exit_code == 1 and "no preset 'smal'; there are paper, small" in result.stderr
+    assert result.exit_code == 1 and "no preset 'smal'; there are paper, ade20k" in result.stderr
     result = run("train", "small", "--data", tmp_path / "no", "--out", tmp_path / "run")
     assert result.exit_code == 1 and "no such folder" in result.stderr
     result = run("train", "small", "--data", tmp_path, "--out", tmp_path / "run")

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
 from rabit.layers.normalisation import InstanceNorm
+from rabit.layers.residual import NonLocal
 from rabit.layers.spade import SLOPE, SpadeResidual
 
 
@@ -51,6 +52,7 @@ class FeatureExtractor(nn.Module):
         hidden: channels inside each SPADE layer.
         norm: kind of the parameter-free norm inside the SPADE layers.
         match: whether x6, which only the matching head reads, is computed.
+        attention: whether x4 goes through a non-local block on its way to x5.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class FeatureExtractor(nn.Module):
         hidden: int,
         norm: str,
         match: bool,
+        attention: bool = False,
     ) -> None:
         super().__init__()
         w1, w2, w3, w4, w5, w6 = widths
@@ -77,6 +80,7 @@ class FeatureExtractor(nn.Module):
         self.step4 = step(w3, w4, 2)
         self.step5 = step(w4, w4, 1)
         self.block4 = block(w4, w4)
+        self.attention = NonLocal(w4) if attention else nn.Identity()
         self.block5 = nn.ModuleList([block(w4, w4), block(w4, w5)])
         self.block6 = block(w5, w6, dilation=4) if match else None
         self.last = conv(w6, w6, dilation=2) if match else None
@@ -88,7 +92,7 @@ class FeatureExtractor(nn.Module):
         y = self.step4(F.leaky_relu(x3, SLOPE))
         y = self.step5(F.leaky_relu(y, SLOPE))
         x4 = self.block4(y, x)
-        x5 = x4
+        x5 = self.attention(x4)
         for block in self.block5:
             x5 = block(x5, x)
         x6 = None

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rabit.data.layouts.find import LAYOUTS
+
 DEFAULT_MODEL = "scenes-small"
 
 Model = Annotated[
@@ -27,3 +29,19 @@ Confidence = Annotated[
 ]
 Grid = Annotated[Path | None, typer.Option(help="PNG file for inputs and outputs side by side.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help=f"How the folder is laid out: {', '.join(LAYOUTS)}. [default: found out]",
+        show_default=False,
+    ),
+]
+ConditionKind = Annotated[
+    str | None,
+    typer.Option(
+        "--condition",
+        help="What is translated from, where the folder has several: labels, edges, pose, or canny "
+        "(edges found in the photographs).",
+        show_default=False,
+    ),
+]

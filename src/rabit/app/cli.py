@@ -11,10 +11,12 @@ import typer
 from rabit import __version__
 from rabit.app.arguments import (
     DEFAULT_MODEL,
+    ConditionKind,
     Confidence,
     Device,
     ExemplarCondition,
     Grid,
+    Layout,
     Model,
     Out,
     Overwrite,
@@ -82,9 +84,11 @@ def train_command(
         str,
         typer.Option(
             help="scenes (generated while training), or a folder with images/, labels/ and "
-            "classes.txt."
+            "classes.txt, or in one of the public layouts."
         ),
     ],
+    layout: Layout = None,
+    condition: ConditionKind = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder. [default: runs/PRESET-DATA]")
     ] = None,
@@ -125,7 +129,7 @@ def train_command(
         float | None,
         typer.Option(
             help="Share of a folder's images that is not trained on; their names are written to "
-            "the run's folder. [default: 0.2]"
+            "the run's folder. [default: what the layout says, or 0.2]"
         ),
     ] = None,
     assignments: Annotated[
@@ -148,6 +152,8 @@ def train_command(
         TrainOptions(
             preset=preset,
             data=data,
+            layout=layout,
+            condition=condition,
             out=out,
             steps=steps,
             batch=batch,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rabit.app.errors import note
+from rabit.config import ExperimentConfig, Kind
 from rabit.data.batch import Batch, collate
 from rabit.data.corpus import SourceCorpus, split_indices
-from rabit.data.images import read_classes
-from rabit.data.layouts.folder import FolderSource
+from rabit.data.layouts.find import find_layout, open_source
 from rabit.data.listing import first_few
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.data.source import Source, Split
@@ -20,6 +20,7 @@ SCENE_COUNT = 1_000_000
 PREVIEW_SEED = 10_000
 PREVIEW_COUNT = 4
 SMALLEST_FOLDER = 3
+DEFAULT_HOLDOUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -30,53 +31,111 @@ class TrainingData:
         corpus: training samples.
         preview: samples that are not trained on, for the sample grids.
         held_out: names of the images that are kept out of the training.
+        holdout: their share; None where the layout says which they are, and for scenes.
     """
 
     corpus: Scenes | SourceCorpus
     preview: Batch
     held_out: tuple[str, ...]
+    holdout: float | None
 
 
-def corpus_classes(data: str) -> tuple[str, ...]:
-    """Returns the classes of scenes, or of a folder by its classes.txt.
+@dataclass(frozen=True)
+class DataOptions:
+    """What a command is told about its data.
+
+    Args:
+        data: scenes, or a folder.
+        layout: of the folder; found out if None.
+        condition: what is translated from, where the folder leaves a choice.
+    """
+
+    data: str
+    layout: str | None = None
+    condition: str | None = None
+
+
+@dataclass(frozen=True)
+class OpenData:
+    """Data that can be read.
+
+    Args:
+        options: what it was opened by.
+        kind: of the conditions.
+        channels: names of their channels.
+        source: the folder's pictures; None for generated scenes.
+    """
+
+    options: DataOptions
+    kind: Kind
+    channels: tuple[str, ...]
+    source: Source | None
+
+
+def open_data(options: DataOptions, kind: Kind | None = None) -> OpenData:
+    """Opens scenes or a folder.
+
+    Args:
+        options: which data.
+        kind: of condition that is wanted, where the folder leaves a choice and no option says.
 
     Raises:
-        FileNotFoundError: there is no such folder, or no classes.txt in it.
-        ValueError: classes.txt is no list of classes.
+        FileNotFoundError: there is no such folder, or a file is missing in it.
+        ValueError: the folder is not as its layout describes, or an option does not fit it.
     """
+    data = options.data
     if data == SCENES:
+        if options.layout is not None or options.condition is not None:
+            raise ValueError("--layout and --condition are for folders; scenes have semantic maps")
         if Path(SCENES).is_dir():
             note("--data scenes means the generated scenes; the folder here is --data ./scenes")
-        return CLASSES
-    if not Path(data).is_dir():
+        return OpenData(options, "semantic", CLASSES, None)
+    root = Path(data)
+    if not root.is_dir():
         raise FileNotFoundError(
             f"--data {data}: no such folder; give scenes, or a folder with images/, labels/ and "
-            "classes.txt"
+            "classes.txt, or in one of the public layouts"
         )
-    return read_classes(Path(data) / "classes.txt")
+    layout, condition = options.layout, options.condition
+    if layout is None and condition is None:
+        layout, condition = _fitting(root, kind)
+    source = open_source(root, layout, condition)
+    return OpenData(options, source.kind, source.channels, source)
+
+
+def _fitting(root: Path, kind: Kind | None) -> tuple[str, str | None]:
+    """Returns the layout and condition of a folder that has the wanted kind, if it has it."""
+    if kind == "pose" and (root / "pose").is_dir() and (root / "images").is_dir():
+        return "folder", "pose"
+    layout = find_layout(root)
+    if kind == "edge" and layout == "celebahq":
+        return "celebahq-edge", None
+    if kind == "edge" and layout == "folder":
+        return layout, "edges" if (root / "edges").is_dir() else "canny"
+    return layout, None
 
 
 def training_data(
-    data: str,
-    size: tuple[int, int],
-    seed: int,
-    holdout: float,
+    opened: OpenData,
+    config: ExperimentConfig,
+    holdout: float | None,
     held_out: tuple[str, ...] | None = None,
 ) -> TrainingData:
     """Opens what to train on, and what to look at meanwhile.
 
     Args:
-        data: scenes, or a folder.
-        size: height and width in pixels.
-        seed: of the scenes, or of the folder's split and views.
-        holdout: share of a folder's images that is not trained on.
+        opened: scenes, or a folder.
+        config: its size, seed and exemplar mix are used.
+        holdout: share of a folder's images that is not trained on; None for what the layout says,
+            or DEFAULT_HOLDOUT where it says nothing.
         held_out: names of those images, for a folder that was split before.
 
     Raises:
         FileNotFoundError: a file or folder is missing.
         ValueError: the corpus is not as described; the file is named.
     """
-    if data == SCENES:
+    size, seed, source = config.model.image_size, config.train.seed, opened.source
+    if source is None:
         if seed >= PREVIEW_SEED:
             raise ValueError(
                 f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "
@@ -84,36 +143,43 @@ def training_data(
             )
         shown = Scenes(PREVIEW_COUNT, size, PREVIEW_SEED + seed)
         preview = collate([shown[i] for i in range(len(shown))], len(shown.classes))
-        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, ())
-    root = Path(data)
-    source = FolderSource(root)
-    names = list(source.names)
+        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, (), None)
+    where, names = source.files(0)[0].parent, list(source.names)
     if len(names) < SMALLEST_FOLDER:
         raise ValueError(
-            f"{root / 'images'}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
+            f"{where}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
             f"needs {SMALLEST_FOLDER} or more: one is held out, and two are each other's exemplar"
         )
-    if held_out is None:
-        split = split_indices(len(names), holdout, seed)
+    if held_out is not None:
+        split = _recorded_split(where, names, held_out)
+    elif source.split is not None and source.split.train and source.split.test and holdout is None:
+        split = source.split
     else:
-        split = _recorded_split(root, names, held_out)
+        holdout = DEFAULT_HOLDOUT if holdout is None else holdout
+        split = split_indices(len(names), holdout, seed)
     if len(split.train) < 2:
         raise ValueError(
-            f"{root / 'images'}: of {len(names)} images {len(split.test)} are held out, but two "
+            f"{where}: of {len(names)} images {len(split.test)} are held out, but two "
             "or more are needed to train on; lower --holdout, or use more images"
         )
-    corpus = SourceCorpus(source, size, seed=seed, indices=split.train)
+    if config.train.mix.needs_references and not source.partners:
+        if source.references(train=True) is None:
+            note(
+                f"no list of references in {source.root}: the {len(split.train)} conditions are "
+                "compared with each other; rabit data pairs makes a list by how pictures look"
+            )
+    corpus = SourceCorpus(source, size, seed=seed, mix=config.train.mix, indices=split.train)
     held = tuple(names[i] for i in split.test)
     preview = _folder_preview(source, size, split, {Path(name).stem for name in held})
-    return TrainingData(corpus, preview, held)
+    return TrainingData(corpus, preview, held, holdout)
 
 
-def _recorded_split(root: Path, names: list[str], held_out: tuple[str, ...]) -> Split:
+def _recorded_split(where: Path, names: list[str], held_out: tuple[str, ...]) -> Split:
     """Splits a folder as it was split before; images that are new are trained on."""
     gone = [name for name in held_out if name not in names]
     if gone:
         raise ValueError(
-            f"{root / 'images'}: {first_few(gone)}, held out when the run was started, is no "
+            f"{where}: {first_few(gone)}, held out when the run was started, is no "
             "longer there; put it back, or start another run"
         )
     held = set(held_out)
@@ -128,7 +194,7 @@ def _folder_preview(source: Source, size: tuple[int, int], split: Split, held: s
     for one to be another's exemplar, images that are trained on fill up.
     """
     if source.pair_count:
-        stems = [source.load_pair(row).name for row in range(source.pair_count)]
+        stems = source.pair_names
         chosen = sorted(range(len(stems)), key=lambda row: stems[row] not in held)
     else:
         chosen = [*split.test, *split.train] if len(split.test) < 2 else list(split.test)

@@ -13,13 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from rabit import __version__
-from rabit.app.corpora import PREVIEW_SEED, SCENES, corpus_classes
+from rabit.app.corpora import PREVIEW_SEED, SCENES, DataOptions, OpenData, open_data
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_size
 from rabit.app.translate_command import open_model
 from rabit.data.corpus import SourceCorpus
-from rabit.data.layouts.folder import FolderSource
 from rabit.data.scenes import Scenes
 from rabit.evaluation.benchmark import Benchmark, PairedCorpus, benchmark_dict, evaluate
 from rabit.layers.perceptual import load_backbone
@@ -75,7 +74,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
         raise ValueError(f"--backbone {options.backbone}: expected one of {', '.join(BACKBONES)}")
     if len(set(options.models)) != len(options.models):
         raise ValueError(f"{', '.join(options.models)}: name each model once")
-    corpus_classes(options.data)
+    opened = open_data(DataOptions(options.data))
     if options.data == SCENES and options.seed < PREVIEW_SEED:
         note(f"training uses seeds below {PREVIEW_SEED}: the model may know scenes of this seed")
     backbone = load_backbone(options.backbone, options.backbone_weights)
@@ -84,7 +83,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
     models = {name: open_model(name, options.device) for name in options.models}
     first = next(iter(models.values()))
     size = first.config.image_size if options.size is None else parse_size(options.size)
-    corpus = open_paired(options.data, options.count, options.seed, size)
+    corpus = open_paired(opened, options.count, options.seed, size)
     with Bar("evaluating") as bar:
         benchmark = evaluate(models, corpus, backbone, bar)
     print_table(benchmark)
@@ -93,7 +92,7 @@ def run_evaluation(options: EvaluateOptions) -> None:
         write_files({options.json: text.encode()}, overwrite=options.overwrite)
 
 
-def open_paired(data: str, count: int, seed: int, size: tuple[int, int]) -> PairedCorpus:
+def open_paired(opened: OpenData, count: int, seed: int, size: tuple[int, int]) -> PairedCorpus:
     """Opens samples whose true translation is known.
 
     Raises:
@@ -102,14 +101,14 @@ def open_paired(data: str, count: int, seed: int, size: tuple[int, int]) -> Pair
     """
     if count < 1:
         raise ValueError(f"--count {count}: expected 1 or more")
-    if data == SCENES:
+    source = opened.source
+    if source is None:
         return Scenes(count, size, seed)
-    if not (Path(data) / "pairs.csv").exists():
+    if not source.pair_count:
         raise FileNotFoundError(
-            f"{data}: no pairs.csv; evaluation needs rows of condition, exemplar, "
+            f"{source.root}: no pairs.csv; evaluation needs rows of condition, exemplar, "
             "exemplar_condition and the true translation"
         )
-    source = FolderSource(data)
     rows = range(min(count, source.pair_count))
     return SourceCorpus(source, size, train=False, indices=rows)
 

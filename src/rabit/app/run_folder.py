@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from rabit import __version__
-from rabit.app.corpora import SCENES
+from rabit.app.corpora import SCENES, DataOptions
 from rabit.config import ExperimentConfig
 from rabit.data.text import read_text
 from rabit.fields import to_dict
@@ -146,11 +146,11 @@ def read_held_out(out: Path) -> tuple[str, ...]:
 def write_record(
     out: Path,
     preset: str,
-    data: str,
+    data: DataOptions,
     command: tuple[str, ...],
     config: ExperimentConfig,
     held_out: tuple[str, ...],
-    holdout: float,
+    holdout: float | None,
     weights: Path | None,
 ) -> None:
     """Writes config.json, and the names of the held-out images, into the run's folder.
@@ -158,11 +158,11 @@ def write_record(
     Args:
         out: the run's folder.
         preset: name of the preset.
-        data: scenes, or a folder.
+        data: scenes, or a folder and how it is read.
         command: what the user typed.
         config: the experiment.
         held_out: names of the folder's images that are not trained on.
-        holdout: their share.
+        holdout: their share; None where the layout says which they are.
         weights: file of the perceptual backbone.
     """
     record = {
@@ -172,7 +172,9 @@ def write_record(
         "python": platform.python_version(),
         "command": list(command),
         "preset": preset,
-        "data": data if data == SCENES else str(Path(data).resolve()),
+        "data": data.data if data.data == SCENES else str(Path(data.data).resolve()),
+        "layout": data.layout,
+        "condition": data.condition,
         "seed": config.train.seed,
         "holdout": holdout,
         "backbone_weights": None if weights is None else str(weights.resolve()),

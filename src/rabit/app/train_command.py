@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from rabit.app.corpora import SCENES, TrainingData, corpus_classes, training_data
+from rabit.app.corpora import (
+    SCENES,
+    DataOptions,
+    OpenData,
+    TrainingData,
+    open_data,
+    training_data,
+)
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
 from rabit.app.options import override, parse_size, pick_device
@@ -28,12 +35,10 @@ from rabit.data.decoding import check_pixels
 from rabit.layers.perceptual import load_backbone
 from rabit.layers.vgg import Vgg
 from rabit.model.storage import WEIGHTS
-from rabit.presets import preset, with_backbone
+from rabit.presets import preset, preset_kind, with_backbone
 from rabit.training.checkpoint import TrainState, list_checkpoints, load_checkpoint, new_state
 from rabit.training.loop import Finished, Progress, train, with_steps
 from rabit.writing import naming
-
-DEFAULT_HOLDOUT = 0.2
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class TrainOptions:
     Args:
         preset: name of the preset.
         data: scenes, or a folder.
+        layout: of the folder; found out if left out.
+        condition: what is translated from, where the folder leaves a choice.
         out: the run's folder.
         steps: steps in all; the schedule is scaled.
         batch: samples a step.
@@ -65,6 +72,8 @@ class TrainOptions:
     preset: str
     data: str
     out: Path
+    layout: str | None = None
+    condition: str | None = None
     steps: int | None = None
     batch: int | None = None
     seed: int | None = None
@@ -112,31 +121,33 @@ def run_training(options: TrainOptions) -> Finished:
     if options.resume or options.overwrite:
         settle_run(out)
     check_folder(out, options.resume, options.overwrite)
-    classes = corpus_classes(options.data)
     record = read_record(out) if options.resume else {}
-    holdout = _recorded(options.holdout, record.get("holdout"), "--holdout", DEFAULT_HOLDOUT)
-    state, held_out = None, None
     if options.resume:
         require_same_data(out, record, options.data)
+    opened = open_data(_data_options(options, record), preset_kind(options.preset))
+    holdout = _recorded(options.holdout, record, "holdout")
+    state, held_out = None, None
+    if options.resume:
         held_out = () if options.data == SCENES else read_held_out(out)
-        state = _resumed(options, classes, device)
+        state = _resumed(options, opened, device)
         if state.step == state.config.train.steps and (out / "model" / WEIGHTS).is_file():
             note(f"the run has taken all of its {state.step} steps; --steps N takes more")
             return Finished(step=state.step, interrupted=False, model=out / "model")
-    config = configure(preset(options.preset, classes), options) if state is None else state.config
+    if state is None:
+        config = configure(preset(options.preset, opened.channels, opened.kind), options)
+    else:
+        config = state.config
     weights = options.backbone_weights or _path(record.get("backbone_weights"))
     backbone = _backbone(config, weights)
-    data = training_data(
-        options.data, config.model.image_size, config.train.seed, holdout, held_out
-    )
+    data = training_data(opened, config, holdout, held_out)
     state = new_state(config, device) if state is None else state
 
     with naming(out):
         out.mkdir(parents=True, exist_ok=True)
     with replacing_run(out) if options.overwrite else nullcontext(_nothing) as settle:
         write_record(
-            out, options.preset, options.data, options.command, config, data.held_out, holdout,
-            weights,
+            out, options.preset, opened.options, options.command, config, data.held_out,
+            data.holdout, weights,
         )  # fmt: skip
         if backbone is not None:
             note(f"the perceptual losses read {backbone.label}")
@@ -209,19 +220,20 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
     return changed
 
 
-def _resumed(options: TrainOptions, classes: tuple[str, ...], device: torch.device) -> TrainState:
+def _resumed(options: TrainOptions, opened: OpenData, device: torch.device) -> TrainState:
     """Loads the newest readable checkpoint and applies the options that may change."""
     state = _newest_state(options.out / "checkpoints", device)
     old = state.config
-    name = preset(options.preset, classes).model.name
+    name = preset(options.preset, opened.channels, opened.kind).model.name
     if name != old.model.name:
         raise ValueError(
             f"{options.out} is a run of {old.model.name}, not of {name}; name its preset to "
             "resume it"
         )
-    if classes != old.model.condition.classes:
+    if (opened.kind, opened.channels) != (old.model.condition.kind, old.model.condition.classes):
         raise ValueError(
-            f"{options.data} has the classes {', '.join(classes)}, the run in {options.out} "
+            f"{options.data} has {opened.kind} conditions of {', '.join(opened.channels)}, the run "
+            f"in {options.out} {old.model.condition.kind} conditions of "
             f"{', '.join(old.model.condition.classes)}; resume with the data it was started with"
         )
     new = configure(old, options)
@@ -264,13 +276,21 @@ def _newest_state(folder: Path, device: torch.device) -> TrainState:
     )
 
 
-def _recorded(given: float | None, recorded: Any, flag: str, default: float) -> float:
+def _recorded(given: Any, record: dict[str, Any], name: str) -> Any:
     """Returns an option of a run that cannot change once it has started."""
-    if not isinstance(recorded, (int, float)):
-        return default if given is None else given
-    if given is not None and given != recorded:
-        raise ValueError(f"{flag} {given}: the run was started with {recorded}; leave it out")
-    return float(recorded)
+    recorded = record.get(name)
+    if name in record and given not in (None, recorded):
+        started = "without it" if recorded is None else f"with {recorded}"
+        raise ValueError(f"--{name} {given}: the run was started {started}; leave it out")
+    return recorded if name in record else given
+
+
+def _data_options(options: TrainOptions, record: dict[str, Any]) -> DataOptions:
+    """Returns what to read, as the run was started with it."""
+    layout, condition = (
+        _recorded(getattr(options, name), record, name) for name in ("layout", "condition")
+    )
+    return DataOptions(options.data, layout, condition)
 
 
 def _path(recorded: Any) -> Path | None:

@@ -164,9 +164,10 @@ def translate_files(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    if exemplar_condition is not None:
+    semantic = translator.config.condition.kind == "semantic"
+    if exemplar_condition is not None and semantic:
         check_sizes(exemplar, exemplar_condition)
-    else:
+    elif exemplar_condition is None:
         note(
             "no --exemplar-condition: the maps are not matched class by class, and both sides "
             "share one coordinate system, so regions of the exemplar may land in other classes"
@@ -193,8 +194,9 @@ def run_edit(
     """
     outputs.check(image, condition, edited)
     translator = open_model(model, device)
-    check_sizes(image, condition)
-    check_sizes(image, edited)
+    if translator.config.condition.kind == "semantic":
+        check_sizes(image, condition)
+        check_sizes(image, edited)
     result = translator.edit(image, condition, edited, keep_unedited=keep_unedited, seed=seed)
     outputs.write(result, lambda: _inputs(translator, edited, image, result))
 
@@ -220,7 +222,11 @@ def _inputs(
     translator: Translator, condition: Path, exemplar: Path, result: Translation
 ) -> list[Pixels]:
     """Returns the inputs as pictures of the result's size."""
-    layout = condition_batch(condition, translator.config.condition, "condition")
+    config = translator.config.condition
     images = image_batch(exemplar, "exemplar")
     size = (result.image.shape[-2], result.image.shape[-1])
-    return [condition_pixels(layout.channels[0]), to_image(resize_images(images, size)[0])]
+    layout = condition_batch(condition, config, "condition", size)
+    return [
+        condition_pixels(layout.channels[0], config.kind),
+        to_image(resize_images(images, size)[0]),
+    ]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rabit.fields import check_at_least_zero, check_choice, check_positive
 
+Kind = Literal["semantic", "edge", "pose"]
 KINDS = ("semantic", "edge", "pose")
 METHODS = ("ranking", "dense", "dense-stored", "transport", "patchmatch", "none")
 POSITIONS = ("semantic", "image", "none")
@@ -20,7 +21,7 @@ NORMS = ("batch", "instance", "position")
 class ConditionConfig:
     """What a model translates from: the kind of condition and the names of its channels."""
 
-    kind: Literal["semantic", "edge", "pose"] = "semantic"
+    kind: Kind = "semantic"
     classes: tuple[str, ...] = ("background", "object")
 
     def __post_init__(self) -> None:
@@ -39,12 +40,14 @@ class FeatureConfig:
     """Widths of the feature extractors F_X and F_Z.
 
     `widths` are the channels of the first convolution (full resolution), x2 and x3 (half),
-    x4 and x5 (a quarter) and x6 (half); `hidden` those inside each SPADE layer.
+    x4 and x5 (a quarter) and x6 (half); `hidden` those inside each SPADE layer. `attention` adds a
+    non-local block after x4.
     """
 
     widths: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 256, 256)
     hidden: int = 128
     norm: Literal["batch", "instance", "position"] = "batch"
+    attention: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != 6:

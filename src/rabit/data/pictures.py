@@ -12,6 +12,8 @@ from jaxtyping import Float
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from rabit.config import Kind
+
 Pixels = npt.NDArray[np.uint8]
 
 
@@ -56,10 +58,27 @@ def _lab(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
-def condition_pixels(channels: Float[Tensor, "C H W"]) -> Pixels:
-    """Returns a condition as colours: each channel's own, the strongest channel wins."""
-    colours = palette(channels.shape[0])
-    return colours[channels.detach().argmax(dim=0).cpu().numpy()]
+def condition_pixels(channels: Float[Tensor, "C H W"], kind: Kind = "semantic") -> Pixels:
+    """Returns a condition as a picture.
+
+    Args:
+        channels: (C, H, W) in [0, 1].
+        kind: of semantic maps every class has a colour, and the last of overlapping classes wins;
+            of edges the first channel is shown, black on white; of poses the first three, the
+            skeleton's colours.
+    """
+    values = channels.detach().cpu()
+    if kind == "edge":
+        return _shades(1 - values[:1]).repeat(3, axis=2)
+    if kind == "pose":
+        return _shades(values[:3])
+    strongest = len(values) - 1 - values.flip(0).argmax(dim=0).numpy()
+    return palette(len(values))[strongest]
+
+
+def _shades(values: Float[Tensor, "c H W"]) -> Pixels:
+    """Returns values in [0, 1] as (H, W, c) in 0 to 255."""
+    return (values.float().clamp(0, 1) * 255).round().to(torch.uint8).permute(1, 2, 0).numpy()
 
 
 def confidence_pixels(confidence: Float[Tensor, "1 H W"], size: tuple[int, int]) -> Pixels:

@@ -6,15 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from jaxtyping import UInt8
 
+from rabit.config import Kind
 from rabit.data.batch import PictureCondition
 from rabit.data.transforms import View
-
-Kind = Literal["semantic", "edge", "pose"]
 
 
 class Picture(Protocol):
@@ -127,9 +126,14 @@ class Source(ABC):
         return ReferenceList(path) if path.exists() else None
 
     @property
+    def pair_names(self) -> tuple[str, ...]:
+        """Names of the layout's test items with a ground truth, in order."""
+        return ()
+
+    @property
     def pair_count(self) -> int:
         """How many test items with a ground truth the layout has."""
-        return 0
+        return len(self.pair_names)
 
     def load_pair(self, index: int) -> TestPair:
         """Reads a test item with a ground truth, as `load`."""

@@ -74,9 +74,10 @@ def match_picture(
             "translator that made it"
         )
     images = image_batch(exemplar, "exemplar")
+    size = (translation.image.shape[-2], translation.image.shape[-1])
     return Image.fromarray(
         draw_matches(
-            _layout_pixels(translator, condition, index),
+            _layout_pixels(translator, condition, index, size),
             to_image(images[index if len(images) > 1 else 0]),
             translation.matches[index].cpu().numpy(),
             translation.confidence[index, 0].cpu().numpy(),
@@ -104,9 +105,12 @@ def check_alignment(translator: Translator) -> None:
         )
 
 
-def _layout_pixels(translator: Translator, condition: ConditionInput, index: int) -> Pixels:
+def _layout_pixels(
+    translator: Translator, condition: ConditionInput, index: int, size: tuple[int, int]
+) -> Pixels:
     """Returns a condition in colours; of a map without spreading it into a channel a class."""
-    layout = layout_batch(condition, translator.config.condition, "condition")
+    config = translator.config.condition
+    layout = layout_batch(condition, config, "condition", size)
     if layout.channels is not None:
-        return condition_pixels(layout.channels[index])
+        return condition_pixels(layout.channels[index], config.kind)
     return palette(layout.classes)[layout.regions[index].cpu().numpy()]

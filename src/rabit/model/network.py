@@ -85,7 +85,12 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
     features, alignment, generator = config.features, config.alignment, config.generator
     extractors = [
         FeatureExtractor(
-            n, features.widths, features.hidden, features.norm, match=alignment.method != "none"
+            n,
+            features.widths,
+            features.hidden,
+            features.norm,
+            match=alignment.method != "none",
+            attention=features.attention,
         )
         for n in (channels, 3)
     ]

@@ -178,7 +178,7 @@ def train(
         FloatingPointError: a loss is not finite; the last good checkpoint stays.
     """
     device = next(state.network.parameters()).device
-    config = state.config.train
+    config, kind = state.config.train, state.config.model.condition.kind
     backbone = backbone.to(device) if backbone is not None else None
     preview = preview.to(device)
     loader = _loader(corpus, config, state.step)
@@ -192,13 +192,13 @@ def train(
             if state.step % config.log_every == 0:
                 log.figures(state.step, values)
             if state.step % config.sample_every == 0:
-                log.picture(state.step, sample_grid(state.averaged, preview))
+                log.picture(state.step, sample_grid(state.averaged, preview, kind))
             if state.step % config.checkpoint_every == 0 and state.step < config.steps:
                 save_checkpoint(folder / "checkpoints", state, config.keep_checkpoints)
             if stop.is_set():
                 break
         save_checkpoint(folder / "checkpoints", state, config.keep_checkpoints)
-        log.picture(state.step, sample_grid(state.averaged, preview))
+        log.picture(state.step, sample_grid(state.averaged, preview, kind))
     save_model(folder / "model", state.averaged, state.config.model, overwrite=True)
     return Finished(step=state.step, interrupted=stop.is_set(), model=folder / "model")
 

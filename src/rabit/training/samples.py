@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from rabit.config import Kind
 from rabit.data.batch import Batch
 from rabit.data.images import to_image
 from rabit.data.pictures import (
@@ -17,12 +18,13 @@ from rabit.model.network import NetworkOutput, TranslationNetwork
 TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result", "truth")
 
 
-def sample_grid(network: TranslationNetwork, batch: Batch) -> Pixels:
+def sample_grid(network: TranslationNetwork, batch: Batch, kind: Kind = "semantic") -> Pixels:
     """Translates a batch in evaluation mode and lays it out, one row a sample.
 
     Args:
         network: its mode is restored afterwards.
         batch: on the network's device.
+        kind: of its conditions.
 
     Returns:
         Condition, exemplar, warped exemplar, confidence, result and truth side by side.
@@ -32,17 +34,17 @@ def sample_grid(network: TranslationNetwork, batch: Batch) -> Pixels:
     with torch.no_grad():
         output = network(batch.condition, batch.exemplar, batch.exemplar_condition)
     network.train(training)
-    return output_grid(output, batch)
+    return output_grid(output, batch, kind)
 
 
-def output_grid(output: NetworkOutput, batch: Batch) -> Pixels:
+def output_grid(output: NetworkOutput, batch: Batch, kind: Kind = "semantic") -> Pixels:
     """Lays out what a network made of a batch, one row a sample."""
     alignment = output.alignment
     rows = []
     for i in range(batch.exemplar.shape[0]):
         rows.append(
             [
-                condition_pixels(batch.condition.channels[i]),
+                condition_pixels(batch.condition.channels[i], kind),
                 to_image(batch.exemplar[i]),
                 to_image(alignment.warped_exemplar[i]),
                 confidence_pixels(alignment.confidence[i], batch.condition.size),

@@ -1,58 +1,121 @@
-"""A plain folder: images/, labels/ and classes.txt."""
+"""A plain folder: images/ with labels/ and classes.txt, or edges/, or pose/, or nothing else."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar, Literal, get_args
 
-from rabit.data.images import read_classes
-from rabit.data.listing import Pair, Photograph, list_photographs, read_pairs
-from rabit.data.semantic import SemanticPicture, read_semantic
-from rabit.data.source import Source, TestPair
+from rabit.config import Kind
+from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
+from rabit.data.images import IMAGE_SUFFIXES, read_classes, read_image
+from rabit.data.listing import (
+    Pair,
+    Photograph,
+    list_images,
+    list_joints,
+    match,
+    match_maps,
+    read_pairs,
+)
+from rabit.data.pose import POSE_CHANNELS, read_pose
+from rabit.data.semantic import read_semantic, require_one_size
+from rabit.data.source import Picture, Source, TestPair
+
+FolderCondition = Literal["labels", "edges", "pose", "canny"]
+
+_KINDS: dict[FolderCondition, Kind] = {
+    "labels": "semantic",
+    "edges": "edge",
+    "pose": "pose",
+    "canny": "edge",
+}
+
+# A word of its own at either end: "left eye", "l_brow", "Eye (right)"; or how the name begins.
+_SIDED = re.compile(
+    r"^(left|right)|(?<![a-z])(left|right)(?![a-z])|(?<![a-z])[lr][ _.-]|[ _.-][lr]$", re.I
+)
 
 
 class FolderSource(Source):
-    """A folder with images/, labels/ and classes.txt.
+    """A folder of photographs, images/, with a condition for each of them.
 
-    An image and its map have the same stem and size. Lists of references are read from
-    references.csv (`key,ref1,ref2,…`, names as in images/), pairs with a ground truth from
+    The condition is one of
+
+    - labels: semantic maps in labels/ and the names of their classes in classes.txt;
+    - edges: line drawings in edges/;
+    - pose: joints in pose/, as `stem_candidate.txt` and `stem_subset.txt`, or as OpenPose's JSON,
+      `stem_keypoints.json` or `stem.json`;
+    - canny: the edges of the photographs themselves, for which no files are needed.
+
+    A photograph and its condition have the same stem; maps and drawings have the photograph's
+    size, and joints lie in its pixels. Lists of references are read from references.csv
+    (`key,ref1,ref2,…`, names as in images/). Of labels, pairs with a ground truth are read from
     pairs.csv (`read_pairs`).
 
     Args:
         root: the folder.
-        flips: whether training views may be mirrored; False where classes name left and right.
+        flips: whether training views may be mirrored. None: not for poses, nor for maps whose
+            classes name left and right, which a mirrored map has wrong.
+        condition: which; None takes the first of labels, edges and pose that is there.
 
     Raises:
         FileNotFoundError: a folder or classes.txt is missing.
-        ValueError: the folder's content is not as described; the file is named.
+        ValueError: the folder's content is not as described, or there is no such condition; the
+            file is named.
     """
 
-    def __init__(self, root: str | Path, flips: bool = True) -> None:
+    layout: ClassVar[str] = "folder"
+
+    def __init__(
+        self,
+        root: str | Path,
+        flips: bool | None = None,
+        condition: FolderCondition | None = None,
+    ) -> None:
         root = Path(root)
         if not root.is_dir():
             raise FileNotFoundError(f"{root}: no such folder; give the folder of a corpus")
-        classes = read_classes(root / "classes.txt")
-        only_pairs = (root / "pairs.csv").exists() and not (root / "images").exists()
-        self._photographs = () if only_pairs else list_photographs(root)
+        if condition is not None and condition not in _KINDS:
+            raise ValueError(
+                f"{root}: condition {condition!r}; a plain folder has one of "
+                f"{', '.join(get_args(FolderCondition))}"
+            )
+        self.condition = choose_condition(root) if condition is None else condition
+        labels = self.condition == "labels"
+        channels = _channels(root, self.condition)
+        self._photographs = () if labels and _only_pairs(root) else _list(root, self.condition)
         names = [photograph.image.name for photograph in self._photographs]
-        super().__init__(root, "semantic", classes, names, flips)
+        if flips is None:
+            flips = not (labels and names_sides(channels)) and self.condition != "pose"
+        super().__init__(root, _KINDS[self.condition], channels, names, flips)
 
-    def load(self, index: int) -> SemanticPicture:
+    def load(self, index: int) -> Picture:
         """Reads a picture, see `Source.load`."""
         return self._read(self._photographs[index])
 
     def files(self, index: int) -> tuple[Path, ...]:
-        """Returns the photograph and its map."""
-        return (self._photographs[index].image, self._photographs[index].labels)
+        """Returns the photograph and the files of its condition."""
+        photograph = self._photographs[index]
+        if self.condition == "canny":
+            return (photograph.image,)
+        candidate = photograph.condition
+        if candidate.name.endswith("_candidate.txt"):
+            stem = candidate.name.removesuffix("_candidate.txt")
+            return (photograph.image, candidate, candidate.with_name(f"{stem}_subset.txt"))
+        return (photograph.image, candidate)
 
     @cached_property
     def _pairs(self) -> tuple[Pair, ...]:
-        return read_pairs(self.root) if (self.root / "pairs.csv").exists() else ()
+        given = self.condition == "labels" and (self.root / "pairs.csv").exists()
+        return read_pairs(self.root) if given else ()
 
     @property
-    def pair_count(self) -> int:
-        """How many rows pairs.csv has."""
-        return len(self._pairs)
+    def pair_names(self) -> tuple[str, ...]:
+        """Stems of the true photographs in the rows of pairs.csv."""
+        return tuple(pair.truth.image.stem for pair in self._pairs)
 
     def load_pair(self, index: int) -> TestPair:
         """Reads a row of pairs.csv, see `Source.load_pair`."""
@@ -60,5 +123,66 @@ class FolderSource(Source):
         truth, exemplar = self._read(pair.truth), self._read(pair.exemplar)
         return TestPair(pair.truth.image.stem, truth, exemplar)
 
-    def _read(self, photograph: Photograph) -> SemanticPicture:
-        return read_semantic(photograph.image, photograph.labels, len(self.channels))
+    def _read(self, photograph: Photograph) -> Picture:
+        image, condition = photograph.image, photograph.condition
+        if self.condition == "labels":
+            return read_semantic(image, condition, len(self.channels))
+        if self.condition == "pose":
+            return read_pose(image, condition)
+        pixels = read_image(image)
+        if self.condition == "canny":
+            return CannyPicture(pixels)
+        edges = read_lines(condition)
+        require_one_size(pixels, image, edges, condition)
+        return LinePicture(pixels, edges)
+
+
+def choose_condition(root: Path) -> FolderCondition:
+    """Says which condition a plain folder has: the first of labels, edges and pose.
+
+    Raises:
+        ValueError: it has none of them.
+    """
+    conditions: tuple[FolderCondition, ...] = ("labels", "edges", "pose")
+    for condition in conditions:
+        if (root / condition).is_dir():
+            return condition
+    if (root / "classes.txt").exists() or (root / "pairs.csv").exists():
+        return "labels"
+    raise ValueError(
+        f"{root}: no labels/, edges/ or pose/; add beside images/ one of labels/ (label maps, with "
+        "classes.txt), edges/ (line drawings) and pose/ (joints), or choose the condition canny, "
+        "which needs photographs only"
+    )
+
+
+def names_sides(classes: Sequence[str]) -> bool:
+    """Whether classes name left and right, such as "left eye", "l_brow" or "arm (right)"."""
+    return any(_SIDED.search(name) for name in classes)
+
+
+def _channels(root: Path, condition: FolderCondition) -> tuple[str, ...]:
+    if condition == "labels":
+        return read_classes(root / "classes.txt")
+    return POSE_CHANNELS if condition == "pose" else EDGE_CHANNELS
+
+
+def _only_pairs(root: Path) -> bool:
+    return (root / "pairs.csv").exists() and not (root / "images").exists()
+
+
+def _list(root: Path, condition: FolderCondition) -> tuple[Photograph, ...]:
+    """The photographs with the files of their conditions, in the order of their stems."""
+    images, conditions = root / "images", root / condition
+    if condition == "labels":
+        return match_maps(images, conditions)
+    if condition == "edges":
+        return match_maps(images, conditions, map_suffixes=IMAGE_SUFFIXES, noun="line drawing")
+    photographs = list_images(images)
+    if condition == "canny":
+        return tuple(
+            Photograph(photographs[stem], photographs[stem]) for stem in sorted(photographs)
+        )
+    joints = list_joints(conditions)
+    wanted = "its joints as STEM_candidate.txt and STEM_subset.txt, or as STEM_keypoints.json,"
+    return match(photographs, images, joints, conditions, "joints", wanted)

@@ -1,0 +1,153 @@
+"""`rabit data check`: what a folder holds, and everything that is wrong with it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from rabit.app.arguments import ConditionKind, Layout, Overwrite, Seed
+from rabit.app.display import Bar
+from rabit.app.errors import note
+from rabit.data.check import Finding, Report, check_folder
+from rabit.data.contact import contact_sheet
+from rabit.data.images import png_bytes
+from rabit.writing import check_target, write_files
+
+_SIZES = 5
+_CLASSES = 40
+
+
+def data_check_command(
+    folder: Annotated[Path, typer.Argument(help="The folder of a corpus.")],
+    layout: Layout = None,
+    condition: ConditionKind = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="PNG file for the contact sheet. [default: FOLDER-check.png here]",
+            show_default=False,
+        ),
+    ] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="JSON file for all that was found.")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Most pictures on the contact sheet.")] = 24,
+    seed: Seed = 0,
+    threads: Annotated[
+        int | None, typer.Option(help="Files read at a time; one a core if left out.")
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Say what is wrong with FOLDER before training does.
+
+    Every file is read to its end. What training would fail with is a problem, and the exit code is
+    then 1; what may be meant as it is is a warning. The contact sheet shows some of the
+    photographs, each beside its condition. Nothing is written into FOLDER.
+    """
+    sheet = Path(f"{folder.resolve().name}-check.png") if out is None else out
+    _check_outputs(folder, sheet, json_file, overwrite)
+    if count < 1:
+        raise ValueError(f"--count {count}: expected 1 or more")
+    if seed < 0:
+        raise ValueError(f"--seed {seed}: expected 0 or more")
+    with Bar("files") as bar:
+        report = check_folder(folder, layout, condition, threads, bar)
+    files: dict[Path, bytes] = {}
+    if report.records:
+        files[sheet] = png_bytes(contact_sheet(report, count, seed))
+    if json_file is not None:
+        files[json_file] = (json.dumps(report.to_dict(), indent=2) + "\n").encode()
+    if files:
+        write_files(files, overwrite)
+    print_report(report, Console())
+    for path in files:
+        note(f"written: {path}")
+    if report.problems:
+        raise typer.Exit(1)
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints what a folder holds and what was found."""
+    kind = {"semantic": "semantic maps", "edge": "edges", "pose": "poses", None: "unknown"}
+    console.print(Text(f"{report.root}: {kind[report.kind]}, layout {report.layout or 'unknown'}"))
+    pairs = f", {report.pairs} pairs with a ground truth" if report.pairs else ""
+    console.print(f"{len(report.records)} pictures{pairs}")
+    if report.sizes:
+        _print_sizes(report, console)
+    if report.classes:
+        _print_classes(report, console)
+    _print_findings("Warnings", report.warnings, "yellow", console)
+    _print_findings("Problems", report.problems, "red", console)
+    if report.problems:
+        verdict = "training would fail or go wrong; correct the problems and check again"
+        console.print(f"{len(report.problems)} problems: {verdict}", style="red")
+    else:
+        console.print("no problems: ready for training", style="green")
+
+
+def _check_outputs(folder: Path, sheet: Path, json_file: Path | None, overwrite: bool) -> None:
+    """Refuses, before any work, files that may not be written."""
+    outputs = {"--out": sheet} if json_file is None else {"--out": sheet, "--json": json_file}
+    if sheet.suffix.lower() != ".png":
+        raise ValueError(f"--out {sheet}: expected a name ending in .png")
+    if json_file is not None and json_file.resolve() == sheet.resolve():
+        raise ValueError(f"--json {json_file}: is --out too; give another name")
+    inside = folder.resolve()
+    for flag, path in outputs.items():
+        if inside in path.resolve().parents:
+            raise ValueError(
+                f"{path} lies in {folder}, into which nothing is written; give {flag} another place"
+            )
+        check_target(path)
+        if path.exists() and not overwrite:
+            raise FileExistsError(
+                f"{path} exists already; choose another name with {flag}, or --overwrite"
+            )
+
+
+def _print_sizes(report: Report, console: Console) -> None:
+    """Prints the most frequent sizes, the smallest and the largest, and the aspect ratios."""
+    table = Table("size", "pictures", title="Sizes", title_justify="left")
+    for (height, width), count in report.sizes[:_SIZES]:
+        table.add_row(f"{width}×{height}", str(count))
+    if len(report.sizes) > _SIZES:
+        others = report.sizes[_SIZES:]
+        table.add_row(f"{len(others)} others", str(sum(count for _, count in others)))
+    console.print(table)
+    sizes = [size for size, _ in report.sizes]
+    small = min(sizes, key=lambda size: (size[0] * size[1], size))
+    large = max(sizes, key=lambda size: (size[0] * size[1], size))
+    ratios = sorted(width / height for height, width in sizes)
+    console.print(
+        f"smallest {small[1]}×{small[0]}, largest {large[1]}×{large[0]}, width / height "
+        f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
+    )
+
+
+def _print_classes(report: Report, console: Console) -> None:
+    """Prints the classes that occur, those with the most pixels first."""
+    table = Table("id", "class", "pixels", "pictures", title="Classes", title_justify="left")
+    used = [(use.share, i) for i, use in enumerate(report.classes) if use.pictures]
+    for share, i in sorted(used, key=lambda item: (-item[0], item[1]))[:_CLASSES]:
+        use = report.classes[i]
+        table.add_row(str(i), Text(use.name), f"{100 * share:.2f} %", str(use.pictures))
+    console.print(table)
+    unused = len(report.classes) - len(used)
+    if len(used) > _CLASSES or unused:
+        console.print(f"{max(len(used) - _CLASSES, 0)} rarer classes, {unused} in no picture")
+
+
+def _print_findings(title: str, findings: Sequence[Finding], style: str, console: Console) -> None:
+    if not findings:
+        return
+    console.print(Text(title, style=f"bold {style}"))
+    for finding in findings:
+        text = Text.assemble((finding.kind, style), "  ", " ".join(finding.text.split()))
+        console.print(text, soft_wrap=True)

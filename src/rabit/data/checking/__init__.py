@@ -1,0 +1,1 @@
+"""Looking through a corpus for everything that is wrong with it, instead of for the first thing."""

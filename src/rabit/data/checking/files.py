@@ -1,0 +1,201 @@
+"""Checks of single files: photographs, label maps, line drawings and joints."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64, UInt8
+from PIL import Image
+
+from rabit.data.checking.findings import Finding
+from rabit.data.checking.swaps import SIDE, draw_outlines, draw_strengths
+from rabit.data.decoding import (
+    LABEL_FORMATS,
+    MAX_PIXELS,
+    Decoded,
+    check_pixels,
+    decode_file,
+    decode_image,
+    id_pixels,
+    rgb_pixels,
+)
+from rabit.data.edges import read_lines
+from rabit.data.images import check_ids
+from rabit.data.pose import Joints, read_joints
+
+SMALLEST = 64
+"""Photographs with a shorter side are warned of."""
+
+_JPEG = b"\xff\xd8"
+_ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
+
+
+@dataclass(frozen=True)
+class FileFacts:
+    """What a file holds, as far as it can be read.
+
+    Args:
+        findings: what is wrong with the file by itself.
+        size: height and width of an upright photograph, a map or a drawing.
+        turned: whether a photograph's width and height are exchanged by its camera's note.
+        digest: of a photograph's bytes.
+        drawing: `draw_strengths` of a photograph, `draw_outlines` of a map.
+        pixels: of a map, pixels by id, up to the highest id.
+        joints: of a file of joints.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    size: tuple[int, int] | None = None
+    turned: bool = False
+    digest: bytes = b""
+    drawing: UInt8[np.ndarray, " bytes"] | None = None
+    pixels: Int64[np.ndarray, " ids"] | None = None
+    joints: Joints | None = None
+
+
+def check_photograph(path: Path) -> FileFacts:
+    """Reads a photograph to its end, a JPEG at an eighth of its size where that is enough."""
+    try:
+        data = path.read_bytes()
+        decoded, size = _decode_photograph(path, data)
+        pixels = rgb_pixels(decoded, str(path))
+    except (OSError, ValueError) as error:
+        return FileFacts((explain(path, error),))
+    image = decoded.image
+    turned = pixels.shape[:2] != (image.height, image.width)
+    size = (size[1], size[0]) if turned else size
+    findings = []
+    if min(size) < SMALLEST:
+        text = f"{path}: only {spell(size)} pixels; use larger photographs if there are any"
+        findings.append(Finding("small", (path,), text))
+    if _is_transparent(image):
+        text = (
+            f"{path}: has transparent places, which are read as white; fill them if that is wrong"
+        )
+        findings.append(Finding("transparent-photograph", (path,), text))
+    return FileFacts(tuple(findings), size, turned, blake2b(data).digest(), draw_strengths(pixels))
+
+
+def check_map(path: Path, classes: int) -> FileFacts:
+    """Reads a label map whose ids should lie below `classes`."""
+    try:
+        decoded = decode_file(path, "label map")
+    except (OSError, ValueError) as error:
+        return FileFacts((explain(path, error),))
+    if decoded.format not in LABEL_FORMATS:
+        text = (
+            f"{path}: a label map saved as {decoded.format}, which may change ids; save it anew as "
+            "PNG with one 8-bit channel, from the original ids"
+        )
+        return FileFacts((Finding("lossy-map", (path,), text),))
+    try:
+        ids = id_pixels(decoded, str(path))
+    except ValueError as error:
+        kind = "transparent-map" if _is_transparent(decoded.image) else "coloured-map"
+        return FileFacts((Finding(kind, (path,), str(error)),))
+    try:
+        check_ids(ids, classes, str(path))
+    except ValueError as error:
+        finding = Finding("unknown-ids", (path,), str(error))
+        return FileFacts((finding,), _size(ids), drawing=draw_outlines(ids))
+    counts = np.bincount(ids.ravel())
+    return FileFacts((), _size(ids), drawing=draw_outlines(ids), pixels=counts)
+
+
+def check_lines(path: Path) -> FileFacts:
+    """Reads a line drawing."""
+    try:
+        edges = read_lines(path)
+    except (OSError, ValueError) as error:
+        return FileFacts((explain(path, error),))
+    return FileFacts((), _size(edges))
+
+
+def check_joints(path: Path) -> FileFacts:
+    """Reads a file of joints, with the list beside it where there is one."""
+    try:
+        joints = read_joints(path)
+    except FileNotFoundError as error:
+        return FileFacts((Finding("no-joints", (path,), str(error)),))
+    except ValueError as error:
+        kind = "bad-joints" if path.stat().st_size else "empty-file"
+        return FileFacts((Finding(kind, (path,), str(error)),))
+    except OSError as error:
+        return FileFacts((explain(path, error),))
+    if not joints.seen.any():
+        text = f"{path}: no joint is seen, so nothing tells how the person stands; remove the pair"
+        return FileFacts((Finding("no-joint-seen", (path,), text),), joints=joints)
+    return FileFacts(joints=joints)
+
+
+def explain(path: Path, error: OSError | ValueError) -> Finding:
+    """Says why a picture cannot be read, by what its file is like."""
+    if isinstance(error, OSError):
+        reason = error.strerror or str(error)
+        text = f"{path}: cannot be read ({reason}); check that it is there and its permissions"
+        return Finding("unreadable", (path,), text)
+    if path.is_file() and not path.stat().st_size:
+        text = f"{path}: is empty (0 bytes); restore it, or remove it with its partner"
+        return Finding("empty-file", (path,), text)
+    try:
+        with Image.open(path) as image:
+            height, width = image.height, image.width
+    except Exception:  # Pillow's decoders raise whatever a damaged file leads them to
+        text = (
+            f"{path}: is no picture, whatever its ending says; replace it by one, or remove it "
+            "with its partner"
+        )
+        return Finding("not-an-image", (path,), text)
+    if height * width > MAX_PIXELS:
+        return Finding("too-large", (path,), str(error))
+    if _loads(path):
+        return Finding("unusable", (path,), str(error))
+    text = f"{path}: a damaged picture; restore it, or remove it with its partner ({error})"
+    return Finding("damaged", (path,), text)
+
+
+def spell(size: tuple[int, int]) -> str:
+    """Returns a height and width as width×height."""
+    return f"{size[1]}×{size[0]}"
+
+
+def _decode_photograph(path: Path, data: bytes) -> tuple[Decoded, tuple[int, int]]:
+    """Decodes a photograph, and returns its size as the file has it.
+
+    What the quick way cannot read is left to the way that training reads it, which decides.
+    """
+    if data.startswith(_JPEG):
+        try:
+            with Image.open(io.BytesIO(data), formats=("JPEG",)) as image:
+                size = (image.height, image.width)
+                check_pixels(size, str(path), "photograph")
+                image.draft(None, (SIDE, SIDE))
+                return decode_image(image, str(path), "photograph"), size
+        except Exception:  # Pillow's decoders raise whatever a damaged file leads them to
+            pass
+    decoded = decode_file(path, "photograph")
+    return decoded, (decoded.image.height, decoded.image.width)
+
+
+def _is_transparent(image: Image.Image) -> bool:
+    if image.mode not in _ALPHA and "transparency" not in image.info:
+        return False
+    alpha = image.convert("RGBA").getchannel("A")
+    return np.asarray(alpha).min() < 255
+
+
+def _loads(path: Path) -> bool:
+    try:
+        with Image.open(path) as image:
+            image.load()
+    except Exception:  # as above
+        return False
+    return True
+
+
+def _size(array: np.ndarray) -> tuple[int, int]:
+    return int(array.shape[0]), int(array.shape[1])

@@ -1,0 +1,259 @@
+"""Checks of what lies in a plain folder, and of the lists in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rabit.data.checking.findings import Finding
+from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES, MAX_CLASSES, read_classes
+from rabit.data.layouts.folder import FolderCondition
+from rabit.data.listing import (
+    JOINT_ENDINGS,
+    PAIR_COLUMNS,
+    Photograph,
+    first_few,
+    list_joints,
+    read_pairs,
+)
+from rabit.data.text import read_rows, relative_name
+
+_NOUNS = {"labels": "label map", "edges": "line drawing", "pose": "file of joints"}
+
+
+@dataclass(frozen=True)
+class Listed:
+    """What a plain folder holds.
+
+    Args:
+        photographs: those with a condition.
+        singles: photographs without one.
+        pairs: the photographs and maps in the rows of pairs.csv that can be used.
+        rows: how many rows these are.
+        classes: the names of the classes; None where they are not known.
+        findings: what is wrong with the names of files and with the lists.
+    """
+
+    photographs: tuple[Photograph, ...]
+    singles: tuple[Path, ...]
+    pairs: tuple[Photograph, ...]
+    rows: int
+    classes: tuple[str, ...] | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def class_count(self) -> int:
+        """How many ids maps may have."""
+        return MAX_CLASSES if self.classes is None else len(self.classes)
+
+
+def list_folder(root: Path, condition: FolderCondition) -> Listed:
+    """Lists a plain folder with one of the conditions, going on after whatever is wrong."""
+    findings: list[Finding] = []
+    classes = _list_classes(root, findings) if condition == "labels" else None
+    rows, pairs = _list_pairs(root, findings) if condition == "labels" else (0, ())
+    if pairs and not (root / "images").exists():
+        return Listed((), (), pairs, rows, classes, tuple(findings))
+    images = _by_stem(root / "images", IMAGE_SUFFIXES, findings)
+    if len(images) < 2:
+        text = (
+            f"{root / 'images'}: {len(images)} photographs; training needs 2 or more, since an "
+            "exemplar is another photograph"
+        )
+        findings.append(Finding("too-few", (root / "images",), text))
+    _check_references(root / "references.csv", images, findings)
+    if condition == "canny":
+        return Listed((), tuple(images.values()), (), 0, None, tuple(findings))
+    found = _conditions(root / condition, condition, images, findings)
+    matched = tuple(Photograph(images[stem], found[stem]) for stem in images if stem in found)
+    singles = tuple(images[stem] for stem in images if stem not in found)
+    return Listed(matched, singles, pairs, rows, classes, tuple(findings))
+
+
+def find_nested(root: Path) -> Finding | None:
+    """Says where the corpus is if it lies one folder deeper than the folder that was given."""
+    try:
+        deeper = [inner for inner in sorted(root.iterdir()) if (inner / "images").is_dir()]
+    except OSError:
+        return None
+    if not deeper or (root / "images").is_dir():
+        return None
+    text = f"{root}: the corpus lies one folder deeper; give {deeper[0]}"
+    return Finding("nested", (root,), text)
+
+
+def _list_classes(root: Path, findings: list[Finding]) -> tuple[str, ...] | None:
+    path = root / "classes.txt"
+    try:
+        return read_classes(path)
+    except FileNotFoundError:
+        text = f"{path}: no such file; write the names of the classes into it, one a line, by id"
+    except (OSError, ValueError) as error:
+        text = str(error)
+    findings.append(Finding("bad-classes", (path,), text))
+    return None
+
+
+def _by_stem(
+    folder: Path, suffixes: frozenset[str], findings: list[Finding], lossless: bool = False
+) -> dict[str, Path]:
+    """The files of a folder by stem, in order; what else lies there becomes findings."""
+    if not folder.is_dir():
+        text = f"{folder}: no such folder; a corpus has it beside its other files"
+        findings.append(Finding("unknown-layout", (folder,), text))
+        return {}
+    files: dict[str, Path] = {}
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith("."):
+            continue
+        if file.is_dir() or file.suffix.lower() not in suffixes:
+            if not (lossless and file.suffix.lower() in IMAGE_SUFFIXES):
+                findings.append(_stray(file, suffixes))
+        elif file.stem in files:
+            other = files[file.stem]
+            text = (
+                f"{file}: has the stem of {other.name}, but stems tell which condition belongs to "
+                "which photograph; rename or remove one of them"
+            )
+            findings.append(Finding("same-stem", (file, other), text))
+        else:
+            files[file.stem] = file
+    return files
+
+
+def _stray(file: Path, suffixes: frozenset[str]) -> Finding:
+    if file.is_dir():
+        text = f"{file}: a folder, whose files are not read; move them up to {file.parent}"
+    else:
+        text = f"{file}: not read, since it ends in none of {', '.join(sorted(suffixes))}"
+    return Finding("stray", (file,), text)
+
+
+def _conditions(
+    folder: Path, condition: FolderCondition, images: dict[str, Path], findings: list[Finding]
+) -> dict[str, Path]:
+    """The files of the conditions by stem; those without a photograph are findings, as are
+    photographs without one.
+    """
+    noun = _NOUNS[condition]
+    if not folder.is_dir():
+        found = _by_stem(folder, frozenset(), findings)
+    elif condition == "pose":
+        found = list_joints(folder)
+    else:
+        lossless = condition == "labels"
+        suffixes = LABEL_SUFFIXES if lossless else IMAGE_SUFFIXES
+        found = _by_stem(folder, suffixes, findings, lossless)
+    for stem in found:
+        if stem not in images:
+            text = (
+                f"{found[stem]}: no photograph of this name; add it to images/, or remove the "
+                f"{noun}"
+            )
+            findings.append(Finding("no-photograph", (found[stem],), text))
+    if folder.is_dir():
+        others = _others(folder, found) if condition != "pose" else {}
+        for stem in images:
+            if stem not in found:
+                findings.append(_alone(images[stem], folder, condition, others.get(stem)))
+    return found
+
+
+def _others(folder: Path, found: dict[str, Path]) -> dict[str, Path]:
+    """Pictures in formats that maps cannot have, where there is no map of the stem."""
+    return {
+        file.stem: file
+        for file in sorted(folder.iterdir())
+        if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file() and file.stem not in found
+    }
+
+
+def _alone(image: Path, folder: Path, condition: FolderCondition, other: Path | None) -> Finding:
+    """Says that a photograph has no condition, or one in a wrong format."""
+    if other is not None:
+        text = (
+            f"{other}: a label map saved as {other.suffix[1:].upper()}, which may change ids; save "
+            "it anew as PNG with one 8-bit channel, from the original ids"
+        )
+        return Finding("lossy-map", (other,), text)
+    if condition == "pose":
+        wanted = " or ".join(f"{image.stem}{ending}" for ending in JOINT_ENDINGS)
+        kind = "no-joints"
+    else:
+        wanted, kind = f"{image.stem}.png", "no-map"
+    text = f"{image}: no {_NOUNS[condition]}; add {wanted} to {folder}, or remove the photograph"
+    return Finding(kind, (image,), text)
+
+
+def _check_references(path: Path, images: dict[str, Path], findings: list[Finding]) -> None:
+    """Finds rows of references.csv that name no photograph, and photographs without a row."""
+    if not path.exists():
+        return
+    known = {image.name for image in images.values()} | set(images)
+    keys: set[str] = set()
+
+    def report(text: str) -> None:
+        findings.append(Finding("bad-references", (path,), text))
+
+    try:
+        for number, row in enumerate(read_rows(path)):
+            if number == 0 and row.cells[0].lower() == "key":
+                continue
+            if len(row.cells) < 2:
+                report(f"{row.where}: {row.cells[0]!r} has no reference; expected key,ref1,…")
+            absent = [cell for cell in row.cells if cell not in known and not _inside(cell, known)]
+            if absent:
+                report(
+                    f"{row.where}: there is no image {', '.join(map(repr, absent))}; correct or "
+                    "remove the names"
+                )
+            key = Path(row.cells[0].replace("\\", "/")).stem
+            if key in keys:
+                report(f"{row.where}: a second row for {row.cells[0]!r}; keep one")
+            keys.add(key)
+    except (OSError, ValueError) as error:
+        report(str(error))
+        return
+    missing = [image.name for stem, image in images.items() if stem not in keys]
+    if missing:
+        report(f"{path}: no row for {first_few(missing)}; add rows, or remove the file")
+
+
+def _inside(cell: str, known: set[str]) -> bool:
+    try:
+        return relative_name(cell, "") in known
+    except ValueError:
+        return False
+
+
+def _list_pairs(root: Path, findings: list[Finding]) -> tuple[int, tuple[Photograph, ...]]:
+    """The rows of pairs.csv that can be used: how many, and their pictures, each once."""
+    path = root / "pairs.csv"
+    if not path.exists():
+        return 0, ()
+    try:
+        pairs = read_pairs(root)
+    except (OSError, ValueError) as error:
+        texts = _bad_rows(root) or [str(error)]
+        findings.extend(Finding("bad-pairs", (path,), text) for text in texts)
+        return 0, ()
+    pictures = [picture for pair in pairs for picture in (pair.truth, pair.exemplar)]
+    return len(pairs), tuple(dict.fromkeys(pictures))
+
+
+def _bad_rows(root: Path) -> list[str]:
+    """Says for every row of pairs.csv which of its files are missing."""
+    texts = []
+    try:
+        header, *rows = read_rows(root / "pairs.csv")
+        columns = [cell.lower() for cell in header.cells]
+        for row in rows:
+            for column, cell in zip(columns, row.cells, strict=False):
+                if column in PAIR_COLUMNS and not (root / relative_name(cell, row.where)).is_file():
+                    texts.append(
+                        f"{row.where}: {column} {cell} is no file in {root}; correct the name or "
+                        "remove the row"
+                    )
+    except (OSError, ValueError) as error:
+        texts.append(str(error))
+    return texts

@@ -1,0 +1,72 @@
+"""Edges and poses read from a single file, as a user hands them to a trained model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from rabit.config import ConditionConfig
+from rabit.data.batch import PictureCondition
+from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
+from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS, FaceEdgePicture
+from rabit.data.images import read_image, read_labels
+from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
+from rabit.data.transforms import View
+
+# A drawing is grey, and nearly all of it is within this distance of black or white.
+_NEAR = 32
+_NEARLY_ALL = 0.9
+
+
+def read_condition(
+    path: Path, config: ConditionConfig, canvas: tuple[int, int] | None
+) -> PictureCondition:
+    """Reads edges or a pose for a model that translates from these.
+
+    Plain edges are read from a line drawing (grey, nearly all of it black or white) or found in a
+    photograph (Canny). Face edges are those of the parts in a map of ids of the 19 face classes;
+    without a photograph there are no other edges. A pose is read from OpenPose's `_candidate.txt`
+    (with `_subset.txt` beside it) or JSON.
+
+    Args:
+        path: the file.
+        config: what the model translates from; edges or poses.
+        canvas: height and width of the picture that joints are places in; not needed for edges.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file cannot be used, or the model's channels are none of this program's.
+    """
+    if config.classes == EDGE_CHANNELS:
+        pixels = read_image(path)
+        view = View.whole((pixels.shape[0], pixels.shape[1]))
+        if is_drawing(pixels):
+            return LinePicture(pixels, read_lines(path)).condition(view)
+        return CannyPicture(pixels).condition(view)
+    if config.classes == FACE_EDGE_CHANNELS:
+        labels = read_labels(path, len(FACE_CLASSES))
+        size = (labels.shape[0], labels.shape[1])
+        nothing_seen = np.zeros((*size, 3), np.uint8)
+        return FaceEdgePicture(nothing_seen, 1 << labels).condition(View.whole(size))
+    if config.classes == POSE_CHANNELS:
+        if canvas is None:
+            raise ValueError(
+                f"{path}: joints without the size of the picture that they are places in; give "
+                "the pose as channels, from rabit.data.pose"
+            )
+        pixels = np.zeros((*canvas, 3), np.uint8)
+        return PosePicture(pixels, read_joints(path)).condition(View.whole(canvas))
+    raise ValueError(
+        f"{path}: the model reads channels that no file holds ({', '.join(config.classes)}); give "
+        "them as a tensor"
+    )
+
+
+def is_drawing(pixels: UInt8[np.ndarray, "H W 3"]) -> bool:
+    """Returns whether a picture (H, W, 3) is a line drawing and no photograph."""
+    grey = pixels[..., 0]
+    if not (pixels == grey[..., None]).all():
+        return False
+    return bool(((grey < _NEAR) | (grey > 255 - _NEAR)).mean() >= _NEARLY_ALL)

@@ -1,0 +1,485 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from rabit.data.check import Report, check_folder
+from rabit.data.checking.files import check_photograph
+from rabit.data.checking.swaps import Outlined, draw_outlines, draw_strengths, find_swaps
+from rabit.data.images import read_image
+from rabit.data.pose import Joints, write_joints_json, write_joints_text
+from rabit.data.scenes import CLASSES, Scenes, write_scenes
+from samples import samples
+
+COUNT = 40
+SIZE = (72, 72)
+EXIF_ORIENTATION = 0x0112
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sound scenes; read only."""
+    out = tmp_path_factory.mktemp("check") / "scenes"
+    write_scenes(out, COUNT, 1, SIZE)
+    return out
+
+
+@pytest.fixture
+def corpus(scenes: Path, tmp_path: Path) -> Path:
+    """The same, to be damaged; without pairs, since these name the same files again."""
+    out = tmp_path / "scenes"
+    shutil.copytree(scenes, out)
+    (out / "pairs.csv").unlink()
+    shutil.rmtree(out / "truth")
+    return out
+
+
+@pytest.fixture
+def poses(scenes: Path, tmp_path: Path) -> Path:
+    """Photographs with joints: two files of text, or one of JSON."""
+    out = tmp_path / "poses"
+    shutil.copytree(scenes / "images", out / "images")
+    (out / "pose").mkdir()
+    for index, image in enumerate(sorted((out / "images").iterdir())):
+        if index % 2:
+            write_joints_text(out / "pose" / image.stem, person())
+        else:
+            write_joints_json(out / "pose" / f"{image.stem}_keypoints.json", person())
+    return out
+
+
+def person(left: float = 10.0) -> Joints:
+    places = np.stack([left + 2.0 * np.arange(18), 4.0 + 3.0 * np.arange(18)], axis=1)
+    return Joints(places, np.ones(18, bool))
+
+
+def found(report: Report) -> list[tuple[str, str]]:
+    """The file that each finding names first, relative to the folder, and its kind."""
+    return sorted(
+        (finding.files[0].relative_to(report.root).as_posix(), finding.kind)
+        for finding in report.findings
+    )
+
+
+def maps(corpus: Path, index: int) -> Path:
+    return corpus / "labels" / f"{index:05d}.png"
+
+
+def images(corpus: Path, index: int) -> Path:
+    return corpus / "images" / f"{index:05d}.png"
+
+
+def change(path: Path, edit: Callable[[np.ndarray], np.ndarray]) -> None:
+    with Image.open(path) as image:
+        array = np.array(image)
+    Image.fromarray(edit(array)).save(path)
+
+
+def jpeg(image: Path, **options: object) -> Path:
+    """Replaces a photograph by a JPEG of it."""
+    out = image.with_suffix(".jpg")
+    with Image.open(image) as opened:
+        opened.convert("RGB").save(out, quality=92, **options)
+    image.unlink()
+    return out
+
+
+def test_sound_corpus_has_no_findings(scenes: Path) -> None:
+    report = check_folder(scenes, threads=2)
+    assert report.findings == ()
+    assert (report.layout, report.kind, report.pairs) == ("folder", "semantic", COUNT)
+    assert report.sizes == ((SIZE, COUNT),)
+    assert report.channels == CLASSES
+    labels = np.stack([np.array(Image.open(maps(scenes, i))) for i in range(COUNT)])
+    for index, use in enumerate(report.classes):
+        assert use.name == CLASSES[index]
+        assert use.share == pytest.approx((labels == index).mean())
+        assert use.pictures == (labels == index).any(axis=(1, 2)).sum()
+
+
+def test_every_planted_fault_is_found_and_nothing_else(corpus: Path) -> None:
+    expected: list[tuple[str, str]] = []
+
+    def plant(kind: str, path: Path) -> None:
+        expected.append((path.relative_to(corpus).as_posix(), kind))
+
+    def put(labels: np.ndarray, value: int) -> np.ndarray:
+        labels[10:14, 20:30] = value
+        return labels
+
+    def swap(first: int, second: int) -> None:
+        one, other = maps(corpus, first).read_bytes(), maps(corpus, second).read_bytes()
+        maps(corpus, first).write_bytes(other)
+        maps(corpus, second).write_bytes(one)
+        plant("swapped-pair", images(corpus, first))
+
+    change(maps(corpus, 0), lambda labels: put(labels, 200))
+    plant("unknown-ids", maps(corpus, 0))
+    change(maps(corpus, 1), lambda labels: put(labels.astype(np.uint16), 4000))
+    plant("unknown-ids", maps(corpus, 1))
+    cut = jpeg(images(corpus, 2))
+    cut.write_bytes(cut.read_bytes()[:-300])
+    plant("damaged", cut)
+    whole = images(corpus, 3).read_bytes()
+    images(corpus, 3).write_bytes(whole[: len(whole) // 2])
+    plant("damaged", images(corpus, 3))
+    swap(4, 5)
+    change(maps(corpus, 6), lambda labels: labels[:, :60])
+    plant("size-mismatch", images(corpus, 6))
+    images(corpus, 7).write_bytes(b"")
+    plant("empty-file", images(corpus, 7))
+    images(corpus, 8).write_text("no picture\n")
+    plant("not-an-image", images(corpus, 8))
+    maps(corpus, 9).write_bytes(b"")
+    plant("empty-file", maps(corpus, 9))
+    with Image.open(maps(corpus, 10)) as labels:
+        labels.convert("L").save(maps(corpus, 10).with_suffix(".jpg"))
+    maps(corpus, 10).unlink()
+    plant("lossy-map", maps(corpus, 10).with_suffix(".jpg"))
+    with Image.open(maps(corpus, 11)) as labels:
+        labels.convert("L").save(maps(corpus, 11), format="JPEG")
+    plant("lossy-map", maps(corpus, 11))
+    shutil.copy(images(corpus, 12), maps(corpus, 12))
+    plant("coloured-map", maps(corpus, 12))
+    change(maps(corpus, 13), lambda labels: np.stack([labels, labels, labels, labels * 9], axis=2))
+    plant("transparent-map", maps(corpus, 13))
+    maps(corpus, 14).unlink()
+    plant("no-map", images(corpus, 14))
+    images(corpus, 15).unlink()
+    plant("no-photograph", maps(corpus, 15))
+    shutil.copy(images(corpus, 16), corpus / "images" / "00016.webp")
+    plant("same-stem", corpus / "images" / "00016.webp")
+    for side in (images, maps):
+        shutil.copy(side(corpus, 17), side(corpus, 40))
+        change(side(corpus, 18), lambda pixels: pixels[:, :64])
+        change(side(corpus, 19), lambda pixels: pixels[:64])
+        change(side(corpus, 20), lambda pixels: pixels[:64])
+    plant("duplicate", images(corpus, 17))
+    swap(18, 19)
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    plant("rotated-photograph", jpeg(images(corpus, 20), exif=exif))
+    change(images(corpus, 21), lambda pixels: np.dstack([pixels, pixels[..., 0]]))
+    plant("transparent-photograph", images(corpus, 21))
+    for side in (images, maps):
+        change(side(corpus, 22), lambda pixels: pixels[:40])
+    plant("small", images(corpus, 22))
+    (corpus / "images" / "readme.md").write_text("photographs\n")
+    plant("stray", corpus / "images" / "readme.md")
+    rows = [f"{i:05d},{(i + 1) % 14:05d}.png" for i in range(COUNT + 1) if i != 15]
+    rows[20] += ",nobody.png"
+    (corpus / "references.csv").write_text("key,ref1\n" + "\n".join(rows) + "\n")
+    plant("bad-references", corpus / "references.csv")
+
+    assert len({kind for _, kind in expected}) >= 15
+    assert found(check_folder(corpus, threads=2)) == sorted(expected)
+
+
+def test_each_fault_alone_says_what_to_do(corpus: Path) -> None:
+    images(corpus, 3).write_bytes(b"")
+    change(maps(corpus, 5), lambda labels: labels[:, :60])
+    by_kind = {finding.kind: finding for finding in check_folder(corpus).findings}
+    assert set(by_kind) == {"empty-file", "size-mismatch"}
+    assert by_kind["empty-file"].text.startswith(f"{images(corpus, 3)}: is empty")
+    assert "remove" in by_kind["empty-file"].text
+    assert str(maps(corpus, 5)) in by_kind["size-mismatch"].text
+    assert "72×72" in by_kind["size-mismatch"].text and "60×72" in by_kind["size-mismatch"].text
+
+
+def test_one_photograph_of_another_size_is_a_warning(corpus: Path) -> None:
+    for side in (images, maps):
+        change(side(corpus, 7), lambda pixels: pixels[:, :68])
+    report = check_folder(corpus)
+    assert found(report) == [("images/00007.png", "odd-size")]
+    assert report.problems == ()
+
+
+def test_a_class_that_no_map_has_is_a_warning(corpus: Path) -> None:
+    with (corpus / "classes.txt").open("a") as classes:
+        classes.write("unicorn\n")
+    report = check_folder(corpus)
+    assert found(report) == [(".", "unused-class")]
+    assert "unicorn" in report.findings[0].text
+    assert report.problems == () and report.classes[-1].pictures == 0
+
+
+@pytest.mark.parametrize("text", ["sky\nsky\n", "", None])
+def test_classes_that_cannot_be_used(corpus: Path, text: str | None) -> None:
+    (corpus / "classes.txt").unlink()
+    if text is not None:
+        (corpus / "classes.txt").write_text(text)
+    report = check_folder(corpus)
+    assert found(report) == [("classes.txt", "bad-classes")]
+
+
+def test_rows_of_pairs_that_name_missing_files(scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scenes"
+    shutil.copytree(scenes, out)
+    (out / "truth" / "00003.png").unlink()
+    (out / "truth" / "00008.png").unlink()
+    report = check_folder(out)
+    assert found(report) == [("pairs.csv", "bad-pairs")] * 2
+    assert [f.text.split("truth ")[1].split(" ")[0] for f in report.findings] == [
+        "truth/00003.png",
+        "truth/00008.png",
+    ]
+
+
+def test_files_that_only_pairs_name_are_read_too(scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scenes"
+    shutil.copytree(scenes, out)
+    (out / "truth" / "00003.png").write_bytes(b"")
+    change(out / "truth" / "00004.png", lambda pixels: pixels[:, :70])
+    expected = [("truth/00003.png", "empty-file"), ("truth/00004.png", "size-mismatch")]
+    assert found(check_folder(out)) == expected
+
+
+def test_nested_folder_is_named(corpus: Path) -> None:
+    report = check_folder(corpus.parent)
+    assert found(report) == [(".", "nested")]
+    assert str(corpus) in report.findings[0].text
+
+
+def test_photographs_in_a_folder_of_images(corpus: Path) -> None:
+    (corpus / "images").rename(corpus / "moved")
+    (corpus / "images").mkdir()
+    (corpus / "moved").rename(corpus / "images" / "all")
+    kinds = {kind for _, kind in found(check_folder(corpus))}
+    assert {"stray", "too-few", "no-photograph"} == kinds
+
+
+def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing")
+    assert found(check_folder(tmp_path)) == [(".", "unknown-layout")]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")
+def test_a_file_without_permission(corpus: Path) -> None:
+    maps(corpus, 4).chmod(0)
+    assert found(check_folder(corpus)) == [("labels/00004.png", "unreadable")]
+
+
+def test_every_planted_fault_of_poses_is_found(poses: Path) -> None:
+    assert check_folder(poses).findings == ()
+
+    def text(index: int, part: str) -> Path:
+        return poses / "pose" / f"{index:05d}_{part}.txt"
+
+    text(1, "subset").unlink()
+    text(3, "candidate").unlink()
+    lines = text(5, "candidate").read_text().splitlines()
+    text(5, "candidate").write_text("\n".join(["1 2 three 4", *lines[1:]]))
+    text(7, "candidate").write_text("")
+    (poses / "pose" / "00008_keypoints.json").write_text("{")
+    write_joints_text(poses / "pose" / "00009", person(left=40), overwrite=True)
+    write_joints_text(poses / "pose" / "00011", person(left=100), overwrite=True)
+    write_joints_text(poses / "pose" / "00013", person(left=900), overwrite=True)
+    write_joints_text(poses / "pose" / "00015", Joints.none(), overwrite=True)
+    images(poses, 16).unlink()
+    images(poses, 17).write_bytes(b"")
+    report = check_folder(poses)
+    assert report.kind == "pose"
+    assert found(report) == [
+        ("images/00003.png", "no-joints"),
+        ("images/00017.png", "empty-file"),
+        ("pose/00001_candidate.txt", "no-joints"),
+        ("pose/00005_candidate.txt", "bad-joints"),
+        ("pose/00007_candidate.txt", "empty-file"),
+        ("pose/00008_keypoints.json", "bad-joints"),
+        ("pose/00009_candidate.txt", "joints-outside"),
+        ("pose/00011_candidate.txt", "joints-elsewhere"),
+        ("pose/00013_candidate.txt", "joints-elsewhere"),
+        ("pose/00015_candidate.txt", "no-joint-seen"),
+        ("pose/00016_keypoints.json", "no-photograph"),
+    ]
+
+
+def test_faults_of_line_drawings_are_found(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes / "images", tmp_path / "images")
+    shutil.copytree(scenes / "labels", tmp_path / "edges")
+    report = check_folder(tmp_path)
+    assert report.kind == "edge" and report.findings == ()
+    change(tmp_path / "edges" / "00002.png", lambda lines: lines[:50])
+    (tmp_path / "edges" / "00004.png").write_text("no picture")
+    (tmp_path / "edges" / "00006.png").unlink()
+    assert found(check_folder(tmp_path)) == [
+        ("edges/00004.png", "not-an-image"),
+        ("images/00002.png", "size-mismatch"),
+        ("images/00006.png", "no-map"),
+    ]
+
+
+def test_photographs_alone_are_checked_for_their_own_edges(scenes: Path, tmp_path: Path) -> None:
+    shutil.copytree(scenes / "images", tmp_path / "images")
+    assert check_folder(tmp_path, condition="canny").findings == ()
+    images(tmp_path, 5).write_bytes(b"")
+    assert found(check_folder(tmp_path, condition="canny")) == [("images/00005.png", "empty-file")]
+
+
+def test_faults_in_a_public_layout_are_found(scenes: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images" / "training"
+    folder.mkdir(parents=True)
+    for index in range(COUNT):
+        name = folder / f"ADE_train_{index + 1:08d}"
+        with Image.open(images(scenes, index)) as photograph:
+            photograph.save(name.with_suffix(".jpg"))
+        shutil.copy(maps(scenes, index), name.with_suffix(".png"))
+    report = check_folder(tmp_path)
+    assert report.layout == "ade20k" and report.problems == ()
+    assert [kind for _, kind in found(report)] == ["unused-class"]
+
+    def damage(index: int, suffix: str) -> Path:
+        return folder / f"ADE_train_{index:08d}{suffix}"
+
+    cut = damage(1, ".jpg")
+    cut.write_bytes(cut.read_bytes()[:-200])
+    damage(2, ".png").write_bytes(b"")
+    change(damage(3, ".png"), lambda labels: labels + 200)
+    change(damage(4, ".png"), lambda labels: np.dstack([labels, labels * 2, labels]))
+    report = check_folder(tmp_path)
+    assert [kind for _, kind in found(report)][1:] == [
+        "damaged",
+        "empty-file",
+        "unknown-ids",
+        "coloured-map",
+    ]
+    assert [f.files[0].name for f in report.problems] == [
+        f"ADE_train_{i:08d}{suffix}" for i, suffix in enumerate((".jpg", ".png", ".png", ".png"), 1)
+    ]
+
+
+@given(cut=st.integers(0, 20_000), progressive=st.booleans(), orientation=st.integers(1, 8))
+@settings(max_examples=60, deadline=None)
+def test_the_quick_way_refuses_what_the_slow_one_does(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, progressive: bool, orientation: int
+) -> None:
+    path = tmp_path_factory.mktemp("cut") / "photograph.jpg"
+    rng = np.random.default_rng(orientation)
+    pixels = rng.integers(0, 256, (200, 160, 3), dtype=np.uint8)
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = orientation
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", progressive=progressive, exif=exif, quality=60)
+    path.write_bytes(stream.getvalue()[: max(len(stream.getvalue()) - cut, 0)])
+    try:
+        size = read_image(path).shape[:2]
+    except ValueError:
+        size = None
+    facts = check_photograph(path)
+    assert facts.size == size
+    assert facts.turned == (size is not None and orientation >= 5)
+
+
+@given(data=st.binary(max_size=200), name=st.sampled_from(["labels/00000.png", "images/00001.png"]))
+@settings(max_examples=20, deadline=None)
+def test_any_content_is_a_finding_and_never_an_error(
+    tmp_path_factory: pytest.TempPathFactory, scenes: Path, data: bytes, name: str
+) -> None:
+    out = tmp_path_factory.mktemp("any")
+    for folder in ("images", "labels"):
+        (out / folder).mkdir()
+        for index in range(3):
+            shutil.copy(scenes / folder / f"{index:05d}.png", out / folder)
+    shutil.copy(scenes / "classes.txt", out)
+    (out / name).write_bytes(data)
+    (out / "references.csv").write_bytes(data)
+    report = check_folder(out)
+    assert any(finding.files[0] == out / name for finding in report.problems)
+
+
+def test_checking_leaves_filters_of_warnings_as_they_were(scenes: Path) -> None:
+    before = list(warnings.filters)
+    check_folder(scenes, threads=8)
+    assert list(warnings.filters) == before
+
+
+def test_an_interruption_ends_the_check(scenes: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        assert total == 3 * COUNT
+        if done == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check_folder(scenes, progress=interrupt, threads=1)
+
+
+def test_report_is_json(corpus: Path) -> None:
+    images(corpus, 3).write_bytes(b"")
+    data = json.loads(json.dumps(check_folder(corpus).to_dict()))
+    assert data["usable"] is False
+    assert data["problems"][0]["kind"] == "empty-file"
+    assert data["problems"][0]["files"] == [str(images(corpus, 3))]
+    assert len(data["classes"]) == len(CLASSES)
+
+
+def test_wrong_arguments(scenes: Path, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no such folder"):
+        check_folder(tmp_path / "nowhere")
+    with pytest.raises(ValueError, match="layout 'scroll'"):
+        check_folder(scenes, layout="scroll")
+    with pytest.raises(ValueError, match="condition 'depth'"):
+        check_folder(scenes, condition="depth")
+    with pytest.raises(ValueError, match="0 threads"):
+        check_folder(scenes, threads=0)
+
+
+def outlined(photographs: list[np.ndarray], labels: list[np.ndarray]) -> list[Outlined]:
+    return [
+        Outlined(draw_strengths(pixels), draw_outlines(ids), pixels.shape[:2], ids.shape[:2])
+        for pixels, ids in zip(photographs, labels, strict=True)
+    ]
+
+
+def test_swaps_are_found_among_many() -> None:
+    scenes = [Scenes(60, (64, 64), seed=5).exemplars(i, 1)[0] for i in range(60)]
+    photographs, labels = [s.image for s in scenes], [s.labels for s in scenes]
+    assert find_swaps(outlined(photographs, labels)) == ()
+    for first, second in ((3, 50), (10, 11), (20, 40)):
+        labels[first], labels[second] = labels[second], labels[first]
+    assert find_swaps(outlined(photographs, labels)) == ((3, 50), (10, 11), (20, 40))
+
+
+def test_maps_that_follow_nothing_are_no_swaps() -> None:
+    rng = np.random.default_rng(0)
+    photographs = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(200)]
+    labels = [np.kron(rng.integers(0, 9, (8, 8)), np.ones((8, 8), int)) for _ in range(200)]
+    assert find_swaps(outlined(photographs, labels)) == ()
+    blank = [np.zeros((64, 64, 3), np.uint8)] * 20
+    assert find_swaps(outlined(blank, [np.zeros((64, 64), int)] * 20)) == ()
+
+
+@pytest.mark.parametrize("name", ["facades", "faces", "fashion"])
+def test_real_corpora_have_no_problems(name: str) -> None:
+    report = check_folder(samples(name))
+    assert report.problems == ()
+
+
+def test_swaps_in_real_photographs_are_found() -> None:
+    records = check_folder(samples("faces")).records
+    rng = np.random.default_rng(0)
+    pictures = [
+        Outlined(r.photo.drawing, r.facts.drawing, (1, 1), (1, 1))
+        for r in records
+        if r.photo.drawing is not None and r.facts.drawing is not None
+    ]
+    order = rng.permutation(len(pictures))[:20].reshape(-1, 2)
+    swapped = list(pictures)
+    for first, second in order:
+        one, other = pictures[first], pictures[second]
+        swapped[first] = Outlined(one.strengths, other.outlines, (1, 1), (1, 1))
+        swapped[second] = Outlined(other.strengths, one.outlines, (1, 1), (1, 1))
+    true = {tuple(sorted(pair)) for pair in order.tolist()}
+    detected = set(find_swaps(swapped))
+    assert detected <= true
+    assert len(detected) >= 8
