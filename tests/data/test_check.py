@@ -86,11 +86,11 @@ def change(path: Path, edit: Callable[[np.ndarray], np.ndarray]) -> None:
     Image.fromarray(edit(array)).save(path)
 
 
-def jpeg(image: Path, **options: object) -> Path:
+def jpeg(image: Path, exif: Image.Exif | None = None) -> Path:
     """Replaces a photograph by a JPEG of it."""
     out = image.with_suffix(".jpg")
     with Image.open(image) as opened:
-        opened.convert("RGB").save(out, quality=92, **options)
+        opened.convert("RGB").save(out, quality=92, exif=exif or Image.Exif())
     image.unlink()
     return out
 
@@ -177,7 +177,7 @@ def test_every_planted_fault_is_found_and_nothing_else(corpus: Path) -> None:
     plant("small", images(corpus, 22))
     (corpus / "images" / "readme.md").write_text("photographs\n")
     plant("stray", corpus / "images" / "readme.md")
-    rows = [f"{i:05d},{(i + 1) % 14:05d}.png" for i in range(COUNT + 1) if i != 15]
+    rows = [f"{i:05d},{(i + 1) % 14:05d}" for i in range(COUNT + 1) if i != 15]
     rows[20] += ",nobody.png"
     (corpus / "references.csv").write_text("key,ref1\n" + "\n".join(rows) + "\n")
     plant("bad-references", corpus / "references.csv")

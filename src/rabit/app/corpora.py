@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rabit.app.errors import note
 from rabit.config import ExperimentConfig, Kind
@@ -162,15 +162,17 @@ def training_data(
             f"{where}: of {len(names)} images {len(split.test)} are held out, but two "
             "or more are needed to train on; lower --holdout, or use more images"
         )
-    if config.train.mix.needs_references and not source.partners:
-        if source.references(train=True) is None:
-            note(
-                f"no list of references in {source.root}: the {len(split.train)} conditions are "
-                "compared with each other; rabit data pairs makes a list by how pictures look"
-            )
+    listed = source.partners or source.references(train=True)
+    if config.train.mix.needs_references and not listed:
+        note(
+            f"no list of references in {source.root}: the {len(split.train)} conditions are "
+            "compared with each other; rabit data pairs makes a list by how pictures look"
+        )
     corpus = SourceCorpus(source, size, seed=seed, mix=config.train.mix, indices=split.train)
     held = tuple(names[i] for i in split.test)
-    preview = _folder_preview(source, size, split, {Path(name).stem for name in held})
+    preview = _folder_preview(
+        source, size, split, {str(PurePosixPath(name).with_suffix("")) for name in held}
+    )
     return TrainingData(corpus, preview, held, holdout)
 
 

@@ -104,7 +104,10 @@ def test_public_lists_are_found_and_passed_over_where_partial(tmp_path: Path, be
         "ADE_val_00000002.jpg,ADE_train_00000001.jpg\n"
         "ADE_val_00001999.jpg,ADE_train_00000001.jpg\n"
     )
-    assert source.references(train=True) == ReferenceList(root / "references.csv")
+    for train in (True, False):
+        assert source.references(train=train) == ReferenceList(root / "references.csv")
+    (root / "references.csv").unlink()
+    assert source.references(train=True) is None
     assert source.references(train=False) == ReferenceList(path, partial=True)
     corpus = SourceCorpus(source, (16, 16), train=False, indices=[3, 4])
     reds = [round((float(sample.exemplar[0].mean()) + 1) * 127.5 / 20) for sample in corpus]

@@ -142,15 +142,17 @@ def test_a_list_of_other_garments_says_nothing(root: Path) -> None:
 
 
 def test_public_lists_of_references_are_found(root: Path) -> None:
-    (root / "references.csv").write_text("", encoding="utf-8")
     _list(root.parent / "deepfashion_ref_test.txt", (NAMES[0], NAMES[4]))
     source = DeepFashionSource(root)
     test, train = source.references(False), source.references(True)
     assert test is not None and test.partial and test.path.name == "deepfashion_ref_test.txt"
-    assert train is not None and not train.partial and train.path == root / "references.csv"
+    assert train is None
     _list(root / "deepfashion_ref.txt", (NAMES[0], NAMES[4]))
     train = source.references(True)
     assert train is not None and train.partial and train.path == root / "deepfashion_ref.txt"
+    (root / "references.csv").write_text("", encoding="utf-8")
+    own = source.references(True)
+    assert own is not None and not own.partial and own.path == root / "references.csv"
 
 
 def test_missing_folders_are_named(root: Path, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from rabit.data.listing import (
     PAIR_COLUMNS,
     Photograph,
     first_few,
-    list_joints,
     read_pairs,
 )
 from rabit.data.text import read_rows, relative_name
@@ -139,7 +138,7 @@ def _conditions(
     if not folder.is_dir():
         found = _by_stem(folder, frozenset(), findings)
     elif condition == "pose":
-        found = list_joints(folder)
+        found = _joints(folder, findings)
     else:
         lossless = condition == "labels"
         suffixes = LABEL_SUFFIXES if lossless else IMAGE_SUFFIXES
@@ -156,6 +155,19 @@ def _conditions(
         for stem in images:
             if stem not in found:
                 findings.append(_alone(images[stem], folder, condition, others.get(stem)))
+    return found
+
+
+def _joints(folder: Path, findings: list[Finding]) -> dict[str, Path]:
+    """The files of joints by the stems of their photographs, of several the preferred."""
+    found: dict[str, Path] = {}
+    for ending in reversed(JOINT_ENDINGS):
+        for file in sorted(folder.iterdir()):
+            if file.name.endswith(ending) and not file.name.startswith("."):
+                stem = file.name.removesuffix(ending)
+                if ending == ".json" and f"{stem}.json".endswith(JOINT_ENDINGS[1]):
+                    continue
+                found[stem] = file
     return found
 
 

@@ -172,7 +172,7 @@ def eye(u: Values, v: Values, grain: Grain) -> Weights:
 
 
 def lips(u: Values, v: Values, grain: Grain) -> Weights:
-    """A lip: paler and glossy in the middle, the accent where lips meet."""
+    """A lip: paler and glossy in the middle, the accent at its corners."""
     gloss = _bump(u, v, (0.1, -0.2), (0.45, 0.5))
     return Weights(gloss, np.float32(0.45) * ramp(np.abs(u), 0.7, 1.0))
 

@@ -95,8 +95,8 @@ class ADE20KSource(Source):
         return (photograph.image, photograph.condition)
 
     def references(self, train: bool) -> ReferenceList | None:
-        """Returns the public list of references, or else references.csv."""
-        return find_references(self.root, ("ade20k_ref",), train) or super().references(train)
+        """Returns references.csv, or else the public list."""
+        return super().references(train) or find_references(self.root, ("ade20k_ref",), train)
 
 
 def shift_unknown(ids: np.ndarray) -> np.ndarray:
@@ -109,8 +109,7 @@ def _list(root: Path, part: str) -> tuple[Photograph, ...]:
     images = next((f for f in (root / "images" / part, root / part) if f.is_dir()), None)
     if images is None:
         return ()
-    kinds = (entry.is_file() for entry in images.iterdir())
-    if next(kinds, True) is False and not any(kinds):
+    if any(images.iterdir()) and not any(entry.is_file() for entry in images.iterdir()):
         raise ValueError(
             f"{images}: folders instead of photographs; the full ADE20K, sorted by scenes, has "
             "other labels: use its scene parsing benchmark of 150 classes (ADEChallengeData2016)"

@@ -79,8 +79,8 @@ class NumberedFaces(Source):
         super().__init__(root, kind, channels, tuple(numbers), split=split)
 
     def references(self, train: bool) -> ReferenceList | None:
-        """Returns the public list where there is one, see `Source.references`."""
-        return find_references(self.root, self.lists, train) or super().references(train)
+        """Returns references.csv, or else the public list."""
+        return super().references(train) or find_references(self.root, self.lists, train)
 
     def _photograph(self, index: int) -> Path:
         return self._photographs / self.names[index]

@@ -87,9 +87,9 @@ class DeepFashionSource(Source):
         return (self.root / self.names[index], *_pose_files(self._pose(index)))
 
     def references(self, train: bool) -> ReferenceList | None:
-        """Returns the public list of references, or else references.csv."""
-        listed = find_references(self.root, ("deepfashion_ref",), train)
-        return listed or super().references(train)
+        """Returns references.csv, or else the public list."""
+        listed = super().references(train)
+        return listed or find_references(self.root, ("deepfashion_ref",), train)
 
     def _pose(self, index: int) -> Path:
         """The file of a photograph's joints: the preferred of those there, else of all."""

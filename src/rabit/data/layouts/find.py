@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import get_args
@@ -96,6 +97,12 @@ LAYOUTS: dict[str, Layout] = {
         ("labels",),
         "images/training/ and images/validation/ (or without images/), the maps beside the "
         "photographs or in annotations/",
+        _is_ade20k,
+    ),
+    "ade20k-unknown-last": Layout(
+        partial(ADE20KSource, unknown="last"),
+        ("labels",),
+        "the same, read with SPADE's ids: unknown is 150 instead of 0",
         _is_ade20k,
     ),
     "coco-stuff": Layout(
