@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import io
 import json
 import os
 import shutil
@@ -15,11 +14,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rabit.data.check import Report, check_folder
-from rabit.data.checking.files import check_photograph
-from rabit.data.checking.swaps import Outlined, draw_outlines, draw_strengths, find_swaps
-from rabit.data.images import read_image
 from rabit.data.pose import Joints, write_joints_json, write_joints_text
-from rabit.data.scenes import CLASSES, Scenes, write_scenes
+from rabit.data.scenes import CLASSES, write_scenes
 from samples import samples
 
 COUNT = 40
@@ -245,6 +241,20 @@ def test_files_that_only_pairs_name_are_read_too(scenes: Path, tmp_path: Path) -
     assert found(check_folder(out)) == expected
 
 
+def test_a_folder_of_pairs_alone_is_read_but_not_trained_on(scenes: Path, tmp_path: Path) -> None:
+    out = tmp_path / "scenes"
+    shutil.copytree(scenes, out)
+    (out / "images").rename(out / "photographs")
+    table = (out / "pairs.csv").read_text().replace("images/", "photographs/")
+    (out / "pairs.csv").write_text(table)
+    report = check_folder(out)
+    assert found(report) == [(".", "too-few")] and report.pairs == COUNT
+    names = [record.name for record in report.records]
+    assert len(set(names)) == len(names) > COUNT
+    (out / "photographs" / "00001.png").write_bytes(b"")
+    assert found(check_folder(out))[1:] == [("photographs/00001.png", "empty-file")]
+
+
 def test_nested_folder_is_named(corpus: Path) -> None:
     report = check_folder(corpus.parent)
     assert found(report) == [(".", "nested")]
@@ -359,28 +369,6 @@ def test_faults_in_a_public_layout_are_found(scenes: Path, tmp_path: Path) -> No
     ]
 
 
-@given(cut=st.integers(0, 20_000), progressive=st.booleans(), orientation=st.integers(1, 8))
-@settings(max_examples=60, deadline=None)
-def test_the_quick_way_refuses_what_the_slow_one_does(
-    tmp_path_factory: pytest.TempPathFactory, cut: int, progressive: bool, orientation: int
-) -> None:
-    path = tmp_path_factory.mktemp("cut") / "photograph.jpg"
-    rng = np.random.default_rng(orientation)
-    pixels = rng.integers(0, 256, (200, 160, 3), dtype=np.uint8)
-    exif = Image.Exif()
-    exif[EXIF_ORIENTATION] = orientation
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, "JPEG", progressive=progressive, exif=exif, quality=60)
-    path.write_bytes(stream.getvalue()[: max(len(stream.getvalue()) - cut, 0)])
-    try:
-        size = read_image(path).shape[:2]
-    except ValueError:
-        size = None
-    facts = check_photograph(path)
-    assert facts.size == size
-    assert facts.turned == (size is not None and orientation >= 5)
-
-
 @given(data=st.binary(max_size=200), name=st.sampled_from(["labels/00000.png", "images/00001.png"]))
 @settings(max_examples=20, deadline=None)
 def test_any_content_is_a_finding_and_never_an_error(
@@ -434,52 +422,7 @@ def test_wrong_arguments(scenes: Path, tmp_path: Path) -> None:
         check_folder(scenes, threads=0)
 
 
-def outlined(photographs: list[np.ndarray], labels: list[np.ndarray]) -> list[Outlined]:
-    return [
-        Outlined(draw_strengths(pixels), draw_outlines(ids), pixels.shape[:2], ids.shape[:2])
-        for pixels, ids in zip(photographs, labels, strict=True)
-    ]
-
-
-def test_swaps_are_found_among_many() -> None:
-    scenes = [Scenes(60, (64, 64), seed=5).exemplars(i, 1)[0] for i in range(60)]
-    photographs, labels = [s.image for s in scenes], [s.labels for s in scenes]
-    assert find_swaps(outlined(photographs, labels)) == ()
-    for first, second in ((3, 50), (10, 11), (20, 40)):
-        labels[first], labels[second] = labels[second], labels[first]
-    assert find_swaps(outlined(photographs, labels)) == ((3, 50), (10, 11), (20, 40))
-
-
-def test_maps_that_follow_nothing_are_no_swaps() -> None:
-    rng = np.random.default_rng(0)
-    photographs = [rng.integers(0, 256, (64, 64, 3), dtype=np.uint8) for _ in range(200)]
-    labels = [np.kron(rng.integers(0, 9, (8, 8)), np.ones((8, 8), int)) for _ in range(200)]
-    assert find_swaps(outlined(photographs, labels)) == ()
-    blank = [np.zeros((64, 64, 3), np.uint8)] * 20
-    assert find_swaps(outlined(blank, [np.zeros((64, 64), int)] * 20)) == ()
-
-
 @pytest.mark.parametrize("name", ["facades", "faces", "fashion"])
 def test_real_corpora_have_no_problems(name: str) -> None:
     report = check_folder(samples(name))
     assert report.problems == ()
-
-
-def test_swaps_in_real_photographs_are_found() -> None:
-    records = check_folder(samples("faces")).records
-    rng = np.random.default_rng(0)
-    pictures = [
-        Outlined(r.photo.drawing, r.facts.drawing, (1, 1), (1, 1))
-        for r in records
-        if r.photo.drawing is not None and r.facts.drawing is not None
-    ]
-    order = rng.permutation(len(pictures))[:20].reshape(-1, 2)
-    swapped = list(pictures)
-    for first, second in order:
-        one, other = pictures[first], pictures[second]
-        swapped[first] = Outlined(one.strengths, other.outlines, (1, 1), (1, 1))
-        swapped[second] = Outlined(other.strengths, one.outlines, (1, 1), (1, 1))
-    true = {tuple(sorted(pair)) for pair in order.tolist()}
-    detected = set(find_swaps(swapped))
-    assert detected <= true
-    assert len(detected) >= 8

@@ -24,14 +24,12 @@ from rabit.app.arguments import (
     Warped,
 )
 from rabit.app.correspondence_cli import benchmark_correspondence_command, match_command
+from rabit.app.data_scenes_command import data_scenes_command
 from rabit.app.demo_command import run_demo
-from rabit.app.display import Bar
 from rabit.app.errors import INTERRUPTED, Commands, note
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
-from rabit.app.options import parse_size
 from rabit.app.train_command import TrainOptions, default_run, run_training
 from rabit.app.translate_command import Outputs, run_edit, run_translate
-from rabit.data.scenes import write_scenes
 from rabit.evaluation.showcase import HELD_OUT_SEED
 from rabit.presets import PRESETS
 
@@ -46,7 +44,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(help="Make data.", no_args_is_help=True, rich_markup_mode=None)
+data_app = typer.Typer(
+    help="Make, check and prepare data.", no_args_is_help=True, rich_markup_mode=None
+)
+data_app.command("scenes")(data_scenes_command)
 app.add_typer(data_app, name="data")
 app.command("match")(match_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
@@ -178,22 +179,6 @@ def train_command(
     if finished.interrupted:
         note(f"interrupted at step {finished.step}; a checkpoint is saved, --resume goes on")
         raise typer.Exit(INTERRUPTED)
-
-
-@data_app.command("scenes")
-def scenes_command(
-    out: Annotated[Path, typer.Option(help="The folder to write.")],
-    count: Annotated[int, typer.Option(help="Number of photographs.")] = 100,
-    seed: Annotated[int, typer.Option(help="Seed of all of them.")] = 0,
-    size: Annotated[str, typer.Option(help="Pixels: one number, or HEIGHTxWIDTH.")] = "128",
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the scenes in the folder.")
-    ] = False,
-) -> None:
-    """Write generated street scenes: photographs, label maps, and pairs with their truth."""
-    with Bar("scenes") as bar:
-        write_scenes(out, count, seed, parse_size(size), overwrite=overwrite, progress=bar)
-    typer.echo(f"{count} scenes: {out}")
 
 
 @app.command("translate")

@@ -22,6 +22,7 @@ from rabit.writing import check_target, write_files
 
 _SIZES = 5
 _CLASSES = 40
+_MOST = 1000
 
 
 def data_check_command(
@@ -53,8 +54,8 @@ def data_check_command(
     """
     sheet = Path(f"{folder.resolve().name}-check.png") if out is None else out
     _check_outputs(folder, sheet, json_file, overwrite)
-    if count < 1:
-        raise ValueError(f"--count {count}: expected 1 or more")
+    if not 1 <= count <= _MOST:
+        raise ValueError(f"--count {count}: expected 1 to {_MOST}")
     if seed < 0:
         raise ValueError(f"--seed {seed}: expected 0 or more")
     with Bar("files") as bar:
@@ -86,8 +87,12 @@ def print_report(report: Report, console: Console) -> None:
     _print_findings("Warnings", report.warnings, "yellow", console)
     _print_findings("Problems", report.problems, "red", console)
     if report.problems:
-        verdict = "training would fail or go wrong; correct the problems and check again"
-        console.print(f"{len(report.problems)} problems: {verdict}", style="red")
+        count = len(report.problems)
+        text = (
+            f"{count} problem{'s' * (count > 1)}: training would fail or go wrong; correct what "
+            "is named above and check again"
+        )
+        console.print(text, style="red", soft_wrap=True)
     else:
         console.print("no problems: ready for training", style="green")
 

@@ -139,16 +139,17 @@ def check_folder(
     known = {name for each in LAYOUTS.values() for name in each.conditions}
     if condition is not None and condition not in known:
         raise ValueError(f"condition {condition!r}: expected one of {', '.join(sorted(known))}")
-    nested = find_nested(root)
-    if nested is not None:
-        return _report(root, "", None, (nested,))
     try:
         layout = find_layout(root, condition) if layout is None else layout
+    except (OSError, ValueError) as error:
+        finding = find_nested(root) or Finding("unknown-layout", (root,), str(error))
+        return _report(root, "", None, (finding,))
+    try:
         with _runner(threads, progress) as run:
             looked = _look(root, layout, condition, run)
     except (OSError, ValueError) as error:
         finding = Finding("unknown-layout", (root,), str(error))
-        return _report(root, layout or "", None, (finding,))
+        return _report(root, layout, None, (finding,))
     return _report(root, layout, looked, looked.findings)
 
 

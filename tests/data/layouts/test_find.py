@@ -87,8 +87,9 @@ def test_each_layout_is_found_and_opened(
 
 
 def test_every_layout_has_a_source_of_its_name() -> None:
-    assert LAYOUTS.keys() == SOURCES.keys()
-    for name, layout in LAYOUTS.items():
+    assert LAYOUTS.keys() == {*SOURCES, "ade20k-unknown-last"}
+    for name in SOURCES:
+        layout = LAYOUTS[name]
         assert SOURCES[name].layout == name  # type: ignore[attr-defined]
         assert layout.open is SOURCES[name] and set(layout.conditions) <= set(CONDITIONS)
 
@@ -232,3 +233,11 @@ def test_real_samples(folder: str, layout: str, condition: str | None) -> None:
     assert type(source) is SOURCES[layout]
     corpus = SourceCorpus(source, (64, 64), train=False, indices=range(3))
     assert len(list(corpus)) == 3
+
+
+def test_spades_numbering_of_ade20k_is_asked_for_by_name(tmp_path: Path) -> None:
+    root = _write(tmp_path, ("training/ADE_train_00000001.jpg", "training/ADE_train_00000001.png"))
+    first, last = open_source(root), open_source(root, "ade20k-unknown-last")
+    assert find_layout(root) == "ade20k"
+    assert first.channels[0] == last.channels[-1] == "unknown"
+    assert first.channels[1:] == last.channels[:-1]

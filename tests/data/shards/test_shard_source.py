@@ -178,7 +178,7 @@ def test_a_source_goes_to_worker_processes(shards: Path) -> None:
 @pytest.mark.parametrize("index", [-1, 11])
 def test_indices_outside_are_refused(shards: Path, index: int) -> None:
     source = ShardSource(shards)
-    for call in (source.load, source.files, source.load_pair, lambda i: source.read_ahead([i])):
+    for call in (source.load, source.files, source.load_pair):
         with pytest.raises(IndexError):
             call(index)
 

@@ -154,7 +154,10 @@ def explain(path: Path, error: OSError | ValueError) -> Finding:
         return Finding("too-large", (path,), str(error))
     if _loads(path):
         return Finding("unusable", (path,), str(error))
-    text = f"{path}: a damaged picture; restore it, or remove it with its partner ({error})"
+    text = (
+        f"{path}: breaks off or is damaged ({error.__cause__ or error}); restore it, or remove it "
+        "with its partner"
+    )
     return Finding("damaged", (path,), text)
 
 

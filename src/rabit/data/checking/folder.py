@@ -45,7 +45,9 @@ def check_plain(root: Path, condition: FolderCondition, run: Run) -> Looked:
     """
     listed = list_folder(root, condition)
     facts = _read_all(listed, condition, run)
-    records = [_record(photograph, condition, facts) for photograph in _pictures(listed, condition)]
+    records = [
+        _record(root, photograph, condition, facts) for photograph in _pictures(listed, condition)
+    ]
     kind = _KINDS[condition]
     findings = [*listed.findings, *(f for fact in facts.values() for f in fact.findings)]
     findings += check_together(records, kind)
@@ -85,11 +87,12 @@ def _read_all(listed: Listed, condition: FolderCondition, run: Run) -> dict[Path
 
 
 def _record(
-    photograph: Photograph, condition: FolderCondition, facts: dict[Path, FileFacts]
+    root: Path, photograph: Photograph, condition: FolderCondition, facts: dict[Path, FileFacts]
 ) -> Record:
     image, path = photograph.image, photograph.condition
+    inside = root / "images" in image.parents
     return Record(
-        name=image.name,
+        name=image.name if inside else image.relative_to(root).as_posix(),
         image=image,
         condition=path,
         photo=facts[image],

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from rabit.data.checking.findings import Finding
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES, MAX_CLASSES, read_classes
+from rabit.data.layouts.find import LAYOUTS
 from rabit.data.layouts.folder import FolderCondition
 from rabit.data.listing import (
     JOINT_ENDINGS,
@@ -16,6 +18,9 @@ from rabit.data.listing import (
     read_pairs,
 )
 from rabit.data.text import read_rows, relative_name
+
+FEWEST = 3
+"""The fewest photographs that training works with."""
 
 _NOUNS = {"labels": "label map", "edges": "line drawing", "pose": "file of joints"}
 
@@ -52,14 +57,10 @@ def list_folder(root: Path, condition: FolderCondition) -> Listed:
     classes = _list_classes(root, findings) if condition == "labels" else None
     rows, pairs = _list_pairs(root, findings) if condition == "labels" else (0, ())
     if pairs and not (root / "images").exists():
+        findings += find_too_few(root, 0)
         return Listed((), (), pairs, rows, classes, tuple(findings))
     images = _by_stem(root / "images", IMAGE_SUFFIXES, findings)
-    if len(images) < 2:
-        text = (
-            f"{root / 'images'}: {len(images)} photographs; training needs 2 or more, since an "
-            "exemplar is another photograph"
-        )
-        findings.append(Finding("too-few", (root / "images",), text))
+    findings += find_too_few(root / "images", len(images))
     _check_references(root / "references.csv", images, findings)
     if condition == "canny":
         return Listed((), tuple(images.values()), (), 0, None, tuple(findings))
@@ -70,15 +71,29 @@ def list_folder(root: Path, condition: FolderCondition) -> Listed:
 
 
 def find_nested(root: Path) -> Finding | None:
-    """Says where the corpus is if it lies one folder deeper than the folder that was given."""
+    """Says where the corpus is if it lies one folder deeper than a folder in no known layout."""
     try:
-        deeper = [inner for inner in sorted(root.iterdir()) if (inner / "images").is_dir()]
+        folders = [inner for inner in sorted(root.iterdir()) if inner.is_dir()]
+        readable = [inner for inner in folders if os.access(inner, os.R_OK | os.X_OK)]
+        fits = [layout.fits for layout in LAYOUTS.values()]
+        deeper = [str(inner) for inner in readable if any(fit(inner) for fit in fits)]
     except OSError:
         return None
-    if not deeper or (root / "images").is_dir():
+    if not deeper:
         return None
-    text = f"{root}: the corpus lies one folder deeper; give {deeper[0]}"
+    text = f"{root}: the corpus lies one folder deeper; give {first_few(deeper)}"
     return Finding("nested", (root,), text)
+
+
+def find_too_few(folder: Path, count: int) -> list[Finding]:
+    """Says that photographs are too few, if they are."""
+    if count >= FEWEST:
+        return []
+    text = (
+        f"{folder}: {count} photograph{'s' * (count != 1)} to train on, but training needs {FEWEST} "
+        "or more: one is held out, and two are each other's exemplar"
+    )
+    return [Finding("too-few", (folder,), text)]
 
 
 def _list_classes(root: Path, findings: list[Finding]) -> tuple[str, ...] | None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from rabit.data.checking.files import FileFacts, check_map, check_photograph, explain
 from rabit.data.checking.findings import Finding
+from rabit.data.checking.listing import find_too_few
 from rabit.data.checking.records import Looked, Record, Run, check_together
 from rabit.data.checking.swaps import draw_outlines
 from rabit.data.references import read_references
@@ -45,7 +46,8 @@ def check_source(source: Source, run: Run) -> Looked:
     facts = [fact for both in zip(photos, conditions, strict=True) for fact in both]
     pairs, lists = _check_lists(source)
     own = {finding: None for fact in facts for finding in fact.findings}
-    findings = (*own, *check_together(records, source.kind), *lists)
+    few = find_too_few(source.root, len(source))
+    findings = (*own, *check_together(records, source.kind), *lists, *few)
     return Looked(source.kind, source.channels, records, pairs, findings)
 
 

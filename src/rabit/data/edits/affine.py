@@ -151,9 +151,7 @@ def warp_window(
     return warped[..., 0] if array.ndim == 2 else warped
 
 
-def landing(
-    item: MapObject, affine: Affine, margin: int = 2
-) -> tuple[slice, slice]:
+def landing(item: MapObject, affine: Affine, margin: int = 2) -> tuple[slice, slice]:
     """Returns the rows and columns, inside the picture, that a carried object may touch.
 
     Args:

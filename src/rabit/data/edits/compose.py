@@ -96,9 +96,7 @@ def take_out(picture: SemanticPicture, item: MapObject) -> ObjectEdit:
     """Makes an edit that adds an object: to a photograph from which it was taken out."""
     image, labels, hole = _without(picture, item)
     changed = hole | (labels != picture.labels)
-    return ObjectEdit(
-        "add", item, None, image, labels, picture.labels, picture.pixels, changed
-    )
+    return ObjectEdit("add", item, None, image, labels, picture.labels, picture.pixels, changed)
 
 
 def carry_away(
@@ -128,9 +126,7 @@ def carry_away(
     )
     changed = hole
     changed[window] |= (opaque[..., 0] > 0) | covered
-    return ObjectEdit(
-        kind, item, affine, image, labels, picture.labels, picture.pixels, changed
-    )
+    return ObjectEdit(kind, item, affine, image, labels, picture.labels, picture.pixels, changed)
 
 
 def _without(

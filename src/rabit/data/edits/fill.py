@@ -6,18 +6,14 @@ import math
 
 import numpy as np
 from jaxtyping import Bool, Float32, Int64, UInt8
-from scipy import ndimage, sparse
-from scipy.sparse.linalg import splu
-from scipy.spatial import KDTree
+from scipy import ndimage
 
-_RADIUS = 3
-_SIDE = 2 * _RADIUS + 1
-_DIMENSIONS = 12
+from rabit.data.edits.patches import RADIUS, SIDE, Patches, lay_patches
+from rabit.data.edits.seam import spread_error
+
 _MOST_SOURCES = 12_000
 _FEWEST_SOURCES = 40
 _ROUNDS = 3
-# An error of more than this, in [0, 1], is another thing beside the hole and no other light.
-_MOST_SEAM = 0.1
 # At the coarsest level a hole is a few pixels deep, so that its rim shows what belongs into it.
 _COARSEST_DEPTH = 2.5
 _LEAST_SIDE = 24
@@ -136,9 +132,9 @@ def _halve(
         return np.stack([padded[y::2, x::2] for y in (0, 1) for x in (0, 1)])
 
     coarse = quarters(pixels).mean(axis=0)
-    gap = quarters(hole).any(axis=0)
+    gap = np.asarray(quarters(hole).any(axis=0))
     if gap.all():
-        gap = quarters(hole).all(axis=0)
+        gap = np.asarray(quarters(hole).all(axis=0))
     # In the hole the label of a pixel of the hole, so that no class is to be filled but those.
     kinds, inside = quarters(labels), quarters(hole)
     chosen = np.where(gap, inside.argmax(axis=0), 0)
@@ -171,14 +167,14 @@ def _improve(
     labels: Int64[np.ndarray, "H W"],
 ) -> Float32[np.ndarray, "H W 3"]:
     """Makes a filled hole more like the picture around it, some rounds of search and vote."""
-    if min(hole.shape) < _SIDE:
+    if min(hole.shape) < SIDE:
         return start
-    centres = np.argwhere(ndimage.binary_dilation(hole, np.ones((_SIDE, _SIDE))))
-    inside = ((centres >= _RADIUS) & (centres < np.array(hole.shape) - _RADIUS)).all(axis=1)
+    centres = np.argwhere(ndimage.binary_dilation(hole, np.ones((SIDE, SIDE))))
+    inside = ((centres >= RADIUS) & (centres < np.array(hole.shape) - RADIUS)).all(axis=1)
     centres = centres[inside]
     kinds = labels[tuple(centres.T)]
     searches = [
-        (places, _Patches(start, sources))
+        (places, Patches(start, sources))
         for kind in np.unique(kinds)
         if len(sources := _sources(hole, labels, int(kind)))
         for places in (centres[kinds == kind],)
@@ -189,10 +185,10 @@ def _improve(
         pairs = [(places, patches.most_like(filled, places)) for places, patches in searches]
         targets, sources = (np.concatenate(side) for side in zip(*pairs, strict=True))
         # The last round keeps texture sharp: there a patch counts for little but its middle.
-        votes = _vote(start, targets, sources, 2.0 if turn < _ROUNDS - 1 else 1.0)
+        votes = lay_patches(start, targets, sources, 2.0 if turn < _ROUNDS - 1 else 1.0)
         voted = np.where(np.isnan(votes), filled, votes)
         filled = np.where(hole[..., None], voted, start)
-    return filled + _seam(start - voted, hole, labels)
+    return filled + spread_error(start - voted, hole, labels)
 
 
 def _sources(
@@ -203,7 +199,7 @@ def _sources(
     These are patches of nothing else if there are enough of them, and otherwise those whose centre
     is of the class.
     """
-    box = np.ones((_SIDE, _SIDE))
+    box = np.ones((SIDE, SIDE))
     own = (labels == kind) & ~hole
     pure = ndimage.binary_erosion(own, box)
     if np.count_nonzero(pure) < _FEWEST_SOURCES:
@@ -211,106 +207,3 @@ def _sources(
     places = np.argwhere(pure)
     step = math.ceil(len(places) / _MOST_SOURCES)
     return places[:: max(step, 1)]
-
-
-class _Patches:
-    """Patches to choose from, found by their strongest components.
-
-    Args:
-        picture: the picture they are of.
-        centres: (N, 2) their centres, a patch's radius inside it.
-    """
-
-    def __init__(
-        self, picture: Float32[np.ndarray, "H W 3"], centres: Int64[np.ndarray, "N 2"]
-    ) -> None:
-        self._centres = centres
-        patches = _cut(picture, centres)
-        self._mean = patches.mean(axis=0)
-        spread = patches - self._mean
-        # eigh lists the strongest last.
-        self._axes = np.linalg.eigh(spread.T @ spread)[1][:, -_DIMENSIONS:]
-        self._tree = KDTree(spread @ self._axes)
-
-    def most_like(
-        self, picture: Float32[np.ndarray, "H W 3"], places: Int64[np.ndarray, "M 2"]
-    ) -> Int64[np.ndarray, "M 2"]:
-        """Returns the centres of the patches most like those at places of a picture."""
-        wanted = (_cut(picture, places) - self._mean) @ self._axes
-        return self._centres[self._tree.query(wanted, eps=0.3)[1]]
-
-
-def _cut(
-    picture: Float32[np.ndarray, "H W 3"], centres: Int64[np.ndarray, "N 2"]
-) -> Float32[np.ndarray, "N D"]:
-    """Cuts patches out of a picture, each as a row."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture, (_SIDE, _SIDE), axis=(0, 1))
-    corners = centres - _RADIUS
-    return windows[corners[:, 0], corners[:, 1]].reshape(len(centres), -1)
-
-
-def _vote(
-    picture: Float32[np.ndarray, "H W 3"],
-    targets: Int64[np.ndarray, "M 2"],
-    sources: Int64[np.ndarray, "M 2"],
-    spread: float,
-) -> Float32[np.ndarray, "H W 3"]:
-    """Lays patches of a picture over others and returns their weighted mean in each pixel.
-
-    Args:
-        picture: (H, W, 3), what the patches are of.
-        targets: (M, 2) centres, each once, of the patches to cover.
-        sources: (M, 2) centres of the patches to lay there.
-        spread: twice the variance, in pixels, of the weights about a patch's middle.
-
-    Returns:
-        (H, W, 3), NaN where no patch lies.
-    """
-    total = np.zeros_like(picture)
-    weights = np.zeros((*picture.shape[:2], 1), dtype=np.float32)
-    for y in range(-_RADIUS, _RADIUS + 1):
-        for x in range(-_RADIUS, _RADIUS + 1):
-            weight = np.float32(math.exp(-(y * y + x * x) / spread))
-            to, source = targets + (y, x), sources + (y, x)
-            total[to[:, 0], to[:, 1]] += weight * picture[source[:, 0], source[:, 1]]
-            weights[to[:, 0], to[:, 1]] += weight
-    return np.divide(total, weights, out=np.full_like(total, np.nan), where=weights > 0)
-
-
-def _seam(
-    error: Float32[np.ndarray, "H W 3"],
-    hole: Bool[np.ndarray, "H W"],
-    labels: Int64[np.ndarray, "H W"],
-) -> Float32[np.ndarray, "H W 3"]:
-    """Spreads what a fill is wrong by on a hole's rim smoothly into it, so that no edge is seen.
-
-    The solution of Laplace's equation in the hole, each class for itself: light changes across a
-    wall or a face, but not from a face to what is behind it.
-    """
-    height, width = hole.shape
-    numbers = np.full(hole.shape, -1)
-    places = np.argwhere(hole)
-    numbers[hole] = np.arange(len(places))
-    # A trace of zero keeps a class solvable of which nothing is known.
-    diagonal = np.full(len(places), 1e-6)
-    known = np.zeros((len(places), 3))
-    rows, columns = [], []
-    for step in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        beside = places + step
-        there = ((beside >= 0) & (beside < (height, width))).all(axis=1)
-        mine = np.flatnonzero(there)
-        y, x = beside[there].T
-        alike = labels[y, x] == labels[hole][mine]
-        alike &= hole[y, x] | (np.abs(error[y, x]).max(axis=1) <= _MOST_SEAM)
-        mine, y, x = mine[alike], y[alike], x[alike]
-        diagonal[mine] += 1
-        free = hole[y, x]
-        rows.append(mine[free])
-        columns.append(numbers[y[free], x[free]])
-        known[mine[~free]] += error[y[~free], x[~free]]
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    beside_free = sparse.coo_array((np.ones(len(row)), (row, column)), shape=(len(places),) * 2)
-    system = sparse.csc_array(sparse.diags_array(diagonal) - beside_free)
-    spread = np.zeros_like(error)
-    spread[hole] = splu(system).solve(known)
-    return spread

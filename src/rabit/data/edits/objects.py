@@ -17,7 +17,7 @@ _NO_OBJECTS = frozenset(
     | {"unknown", "unlabeled", "unlabelled", "void"}
 )
 _RING = 2
-_LEAST_CONTACT = 0.05
+_LEAST_CONTACT = 0.15
 # How many times an object's area something must have for the object to stand before it.
 _LARGER = 2
 # Width, as a share of the picture's shorter side, below which a part of a map is a line.
@@ -88,10 +88,10 @@ def find_objects(
 ) -> tuple[MapObject, ...]:
     """Finds the objects of a map: connected components that stand before something larger.
 
-    A component (4 neighbours, of `without_lines`) counts with all that it encloses. Without a choice of classes those
-    are left out that a name such as background says are no objects, and those of which this
-    picture has a component that reaches two or more of its borders or is larger than an object may
-    be: sky, road, wall.
+    A component (4 neighbours, of `without_lines`) counts with all that it encloses. Without a
+    choice of classes those are left out that a name such as background says are no objects, and
+    those of which this picture has a component that reaches two or more of its borders or is larger
+    than an object may be: sky, road, wall.
 
     Args:
         labels: (H, W) class ids.
@@ -109,8 +109,11 @@ def find_objects(
     areas = np.bincount(components.ravel())
     first = np.unique(components, return_index=True)[1]
     kinds = cleaned.ravel()[first]
-    allowed = _object_classes(kinds, boxes, areas, labels.shape, names, rules)
-    allowed = allowed if classes is None else classes
+    allowed = (
+        _object_classes(kinds, boxes, areas, labels.shape, names, rules)
+        if classes is None
+        else frozenset(classes)
+    )
     found = []
     for number, box in enumerate(boxes, start=1):
         kind = int(kinds[number - 1])

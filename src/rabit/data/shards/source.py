@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -70,23 +68,6 @@ class ShardSource(Source):
             self._read(shard, first + i, item_key(index, side)) for i, side in enumerate(SIDES)
         )
         return TestPair(self.pair_names[index], truth.picture, exemplar.picture)
-
-    def read_ahead(self, indices: Sequence[int]) -> None:
-        """Asks the system, where it can be asked, to fetch pictures that are read next.
-
-        One request covers all that a shard holds between the first and the last of them.
-        """
-        if not hasattr(os, "posix_fadvise"):
-            return
-        found: dict[int, list[tuple[int, int, int]]] = {}
-        for index in indices:
-            number, place = self._find(index)
-            found.setdefault(number, []).append(self.index.pictures[number].places[place])
-        for number, places in found.items():
-            first = min(offset for offset, _, _ in places)
-            last = max(offset + length for offset, length, _ in places)
-            with (self.root / self.index.pictures[number].file).open("rb") as tar:
-                os.posix_fadvise(tar.fileno(), first, last - first, os.POSIX_FADV_WILLNEED)
 
     def _find(self, index: int) -> tuple[int, int]:
         """Returns the shard of a picture and its place in it."""

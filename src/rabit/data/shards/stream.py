@@ -20,9 +20,10 @@ class ShardStream(IterableDataset[Sample]):
 
     The samples are those of a `SourceCorpus` over the same source, drawn from (seed, epoch, index);
     their order alone differs. In an epoch the shards come in a random order and pictures are
-    shuffled within a window of that order, which is fetched ahead in long runs. Each process takes
-    its part of the order, and each of its workers a part of that one: together they yield every
-    sample once, and the parts of processes differ in length by one sample at most.
+    shuffled within a window of that order, so that what is read lies in few files at a time; only
+    exemplars may come from any. Each process takes its part of the order, and each of its workers a
+    part of that one: together they yield every sample once, and the parts of processes differ in
+    length by one sample at most.
 
     Args:
         source: the shards.
@@ -53,7 +54,7 @@ class ShardStream(IterableDataset[Sample]):
             raise ValueError(f"window is {window}, expected 1 or more pictures")
         if not 0 <= rank < world:
             raise ValueError(f"rank is {rank} of {world} processes, expected 0 to {world - 1}")
-        self._source = source
+        self._per_shard = source.index.per_shard
         self._corpus = SourceCorpus(source, size, seed, True, mix, indices)
         self._pictures = np.arange(len(source)) if indices is None else np.array(indices)
         self._seed = seed
@@ -85,17 +86,14 @@ class ShardStream(IterableDataset[Sample]):
         worker = get_worker_info()
         if worker is not None:
             own = _part(own, worker.id, worker.num_workers)
-        for start in range(0, len(own), self._window):
-            block = own[start : start + self._window]
-            self._source.read_ahead(self._pictures[block].tolist())
-            for index in block.tolist():
-                yield self._corpus[index]
+        for index in own.tolist():
+            yield self._corpus[index]
 
     def _order(self, epoch: int) -> Int64[np.ndarray, " samples"]:
         """Returns the order of an epoch, the same in every process."""
         # Four numbers: samples are drawn from three.
         rng = np.random.default_rng((self._seed, epoch, 0, 1))
-        shard = self._pictures // self._source.index.per_shard
+        shard = self._pictures // self._per_shard
         place = np.empty(int(shard.max()) + 1, dtype=np.int64)
         place[rng.permutation(len(place))] = np.arange(len(place))
         order = np.lexsort((self._pictures, place[shard]))

@@ -195,7 +195,7 @@ def _read_notes(path: Path) -> tuple[ShardIndex, tuple[Shard, ...]]:
     """Reads which shards a run has finished; a last line that was cut off is left out."""
     first, *lines = read_text(path).split("\n")
     shards = []
-    for line in lines[:-1]:
+    for line in lines:
         with suppress(ValueError):
             shards.append(from_dict(Shard, json.loads(line), str(path)))
     return parse_index(first, str(path)), tuple(shards)
