@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from rabit.app.data_pairs_command import data_pairs_command
 from rabit.app.errors import Commands
 from rabit.data import pairs
+from rabit.data.layouts.find import open_source
 from rabit.data.references import read_references
 from rabit.layers import perceptual
 from rabit.layers.perceptual import random_backbone
@@ -140,18 +141,27 @@ def test_a_damaged_picture_is_named_and_nothing_is_written(photographs: Path) ->
     assert not (photographs / "references.csv").exists()
 
 
-def test_the_folders_own_list_is_said_to_come_first(tmp_path: Path) -> None:
+def test_training_takes_the_list_before_a_public_one(tmp_path: Path) -> None:
     folder = tmp_path / "ade20k"
-    for i in range(1, 4):
-        stem = folder / "images" / "training" / f"ADE_train_{i:08d}"
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (20, 20), (80 * i, 0, 0)).save(stem.with_suffix(".jpg"))
-        Image.new("L", (20, 20)).save(stem.with_suffix(".png"))
-    assert "note: training uses" not in run_pairs(folder).stderr
+    for part, count in (("training", 3), ("validation", 1)):
+        for i in range(1, count + 1):
+            stem = folder / "images" / part / f"ADE_{part[:5]}_{i:08d}"
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (20, 20), (80 * i, 0, 0)).save(stem.with_suffix(".jpg"))
+            Image.new("L", (20, 20)).save(stem.with_suffix(".png"))
     (folder / "ade20k_ref.txt").write_text("ADE_train_00000001.jpg,ADE_train_00000002.jpg\n")
-    result = run_pairs(folder, "--overwrite")
+    result = run_pairs(folder)
     assert result.exit_code == 0, result.output
-    assert f"note: training uses {folder / 'ade20k_ref.txt'} and not this list" in result.stderr
+    source = open_source(folder)
+    listed = source.references(train=True)
+    assert listed is not None and listed.path == folder / "references.csv"
+    found = read_references(listed.path, source.names)
+    assert source.split is not None and sorted(found) == [0, 1, 2, 3]
+    assert all(set(row) <= set(source.split.train) - {key} for key, row in found.items())
+    assert {key: len(row) for key, row in found.items()} == {
+        **dict.fromkeys(source.split.train, 2),
+        **dict.fromkeys(source.split.test, 3),
+    }
 
 
 @pytest.mark.parametrize(

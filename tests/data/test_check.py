@@ -251,8 +251,8 @@ def test_a_folder_of_pairs_alone_is_read_but_not_trained_on(scenes: Path, tmp_pa
     assert found(report) == [(".", "too-few")] and report.pairs == COUNT
     names = [record.name for record in report.records]
     assert len(set(names)) == len(names) > COUNT
-    (out / "photographs" / "00001.png").write_bytes(b"")
-    assert found(check_folder(out))[1:] == [("photographs/00001.png", "empty-file")]
+    (out / "truth" / "00001.png").write_bytes(b"")
+    assert found(check_folder(out))[1:] == [("truth/00001.png", "empty-file")]
 
 
 def test_nested_folder_is_named(corpus: Path) -> None:
@@ -267,6 +267,11 @@ def test_photographs_in_a_folder_of_images(corpus: Path) -> None:
     (corpus / "moved").rename(corpus / "images" / "all")
     kinds = {kind for _, kind in found(check_folder(corpus))}
     assert {"stray", "too-few", "no-photograph"} == kinds
+
+
+def test_missing_folder_of_maps(corpus: Path) -> None:
+    shutil.rmtree(corpus / "labels")
+    assert found(check_folder(corpus)) == [("labels", "missing-folder")]
 
 
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
@@ -335,38 +340,6 @@ def test_photographs_alone_are_checked_for_their_own_edges(scenes: Path, tmp_pat
     assert check_folder(tmp_path, condition="canny").findings == ()
     images(tmp_path, 5).write_bytes(b"")
     assert found(check_folder(tmp_path, condition="canny")) == [("images/00005.png", "empty-file")]
-
-
-def test_faults_in_a_public_layout_are_found(scenes: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "images" / "training"
-    folder.mkdir(parents=True)
-    for index in range(COUNT):
-        name = folder / f"ADE_train_{index + 1:08d}"
-        with Image.open(images(scenes, index)) as photograph:
-            photograph.save(name.with_suffix(".jpg"))
-        shutil.copy(maps(scenes, index), name.with_suffix(".png"))
-    report = check_folder(tmp_path)
-    assert report.layout == "ade20k" and report.problems == ()
-    assert [kind for _, kind in found(report)] == ["unused-class"]
-
-    def damage(index: int, suffix: str) -> Path:
-        return folder / f"ADE_train_{index:08d}{suffix}"
-
-    cut = damage(1, ".jpg")
-    cut.write_bytes(cut.read_bytes()[:-200])
-    damage(2, ".png").write_bytes(b"")
-    change(damage(3, ".png"), lambda labels: labels + 200)
-    change(damage(4, ".png"), lambda labels: np.dstack([labels, labels * 2, labels]))
-    report = check_folder(tmp_path)
-    assert [kind for _, kind in found(report)][1:] == [
-        "damaged",
-        "empty-file",
-        "unknown-ids",
-        "coloured-map",
-    ]
-    assert [f.files[0].name for f in report.problems] == [
-        f"ADE_train_{i:08d}{suffix}" for i, suffix in enumerate((".jpg", ".png", ".png", ".png"), 1)
-    ]
 
 
 @given(data=st.binary(max_size=200), name=st.sampled_from(["labels/00000.png", "images/00001.png"]))

@@ -106,7 +106,7 @@ def test_a_folder_of_photographs_needs_nothing_else(photographs: Path) -> None:
     direct = list_pictures(photographs / "images")
     assert inside.names == direct.names == tuple(f"p {i}.png" for i in range(9))
     assert inside.paths == direct.paths
-    assert inside.split is None and inside.public is None
+    assert inside.split is None
 
 
 def test_a_corpus_is_listed_by_its_layout(tmp_path: Path) -> None:

@@ -24,7 +24,11 @@ from rabit.app.arguments import (
     Warped,
 )
 from rabit.app.correspondence_cli import benchmark_correspondence_command, match_command
+from rabit.app.data_check_command import data_check_command
+from rabit.app.data_edits_command import data_edits_command
+from rabit.app.data_pairs_command import data_pairs_command
 from rabit.app.data_scenes_command import data_scenes_command
+from rabit.app.data_shard_command import data_shard_command
 from rabit.app.demo_command import run_demo
 from rabit.app.errors import INTERRUPTED, Commands, note
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
@@ -48,6 +52,10 @@ data_app = typer.Typer(
     help="Make, check and prepare data.", no_args_is_help=True, rich_markup_mode=None
 )
 data_app.command("scenes")(data_scenes_command)
+data_app.command("check")(data_check_command)
+data_app.command("pairs")(data_pairs_command)
+data_app.command("edits")(data_edits_command)
+data_app.command("shard")(data_shard_command)
 app.add_typer(data_app, name="data")
 app.command("match")(match_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)

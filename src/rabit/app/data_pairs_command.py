@@ -120,7 +120,7 @@ def data_pairs_command(
     Pictures are compared by the cosine of a feature network's answers; all are compared, and a
     picture is not its own reference. Where the folder says what is for training and for testing,
     all references come from the training side. The rows are `key,ref1,ref2,…`, best first;
-    training finds the list as FOLDER/references.csv.
+    training finds the list as FOLDER/references.csv, which comes before a layout's public lists.
 
     The features are kept in a folder of their own. A run that was stopped goes on there, and a
     later run computes only pictures that have changed. It may be deleted at any time.
@@ -188,8 +188,6 @@ def run_pairs(options: PairsOptions) -> None:
     typer.echo(f"references: {options.csv} ({len(references)} rows)")
     if options.sheet is not None:
         typer.echo(f"sheet: {options.sheet}")
-    if pictures.public is not None and options.out is None:
-        note(f"training uses {pictures.public} and not this list while that file is there")
 
 
 def _check(options: PairsOptions) -> None:

@@ -148,7 +148,7 @@ def check_folder(
         with _runner(threads, progress) as run:
             looked = _look(root, layout, condition, run)
     except (OSError, ValueError) as error:
-        finding = Finding("unknown-layout", (root,), str(error))
+        finding = Finding("cannot-open", (root,), str(error))
         return _report(root, layout, None, (finding,))
     return _report(root, layout, looked, looked.findings)
 

@@ -114,13 +114,11 @@ class PictureList:
         names: as a list of references spells them.
         paths: of the photographs.
         split: which train and which test; None if the folder does not say.
-        public: the list of references that comes before references.csv; None if there is none.
     """
 
     names: tuple[str, ...]
     paths: tuple[Path, ...]
     split: Split | None = None
-    public: Path | None = None
 
 
 def list_pictures(
@@ -144,13 +142,8 @@ def list_pictures(
         pictures = PictureList(tuple(path.name for path in paths), paths)
     else:
         source = open_source(root, layout, condition)
-        listed = source.references(train=True)
-        pictures = PictureList(
-            source.names,
-            tuple(source.files(i)[0] for i in range(len(source))),
-            source.split,
-            None if listed is None or listed.path == root / "references.csv" else listed.path,
-        )
+        paths = tuple(source.files(i)[0] for i in range(len(source)))
+        pictures = PictureList(source.names, paths, source.split)
     candidates = pictures.names if pictures.split is None else pictures.split.train
     if len(candidates) < 2:
         side = "pictures" if pictures.split is None else "training pictures"

@@ -247,6 +247,15 @@ def test_a_wrong_index_is_refused(shards: Path, field: str, value: Any, message:
         ShardSource(shards)
 
 
+@pytest.mark.parametrize("place", [[-1, 5, 0], [0, 0, 0], [0, 10**9, 0]])
+def test_places_outside_their_file_are_refused(shards: Path, place: list[int]) -> None:
+    index = json.loads((shards / INDEX).read_text())
+    index["pictures"][1]["places"][2] = place
+    (shards / INDEX).write_text(json.dumps(index))
+    with pytest.raises(ValueError, match=r"are not in the \d+ of pictures-000001\.tar"):
+        ShardSource(shards)
+
+
 def test_shards_elsewhere_cannot_be_named(shards: Path) -> None:
     index = json.loads((shards / INDEX).read_text())
     index["pictures"][0]["file"] = "../pictures-000000.tar"

@@ -126,10 +126,13 @@ def check_joints(path: Path) -> FileFacts:
         return FileFacts((Finding(kind, (path,), str(error)),))
     except OSError as error:
         return FileFacts((explain(path, error),))
-    if not joints.seen.any():
-        text = f"{path}: no joint is seen, so nothing tells how the person stands; remove the pair"
-        return FileFacts((Finding("no-joint-seen", (path,), text),), joints=joints)
-    return FileFacts(joints=joints)
+    return FileFacts(() if joints.seen.any() else (nobody(path),), joints=joints)
+
+
+def nobody(path: Path) -> Finding:
+    """Says that a file of joints has none that is seen."""
+    text = f"{path}: no joint is seen, so nothing tells how the person stands; remove the pair"
+    return Finding("no-joint-seen", (path,), text)
 
 
 def explain(path: Path, error: OSError | ValueError) -> Finding:

@@ -90,8 +90,8 @@ def find_too_few(folder: Path, count: int) -> list[Finding]:
     if count >= FEWEST:
         return []
     text = (
-        f"{folder}: {count} photograph{'s' * (count != 1)} to train on, but training needs {FEWEST} "
-        "or more: one is held out, and two are each other's exemplar"
+        f"{folder}: {count} photograph{'s' * (count != 1)} to train on, but training needs "
+        f"{FEWEST} or more: one is held out, and two are each other's exemplar"
     )
     return [Finding("too-few", (folder,), text)]
 
@@ -114,7 +114,7 @@ def _by_stem(
     """The files of a folder by stem, in order; what else lies there becomes findings."""
     if not folder.is_dir():
         text = f"{folder}: no such folder; a corpus has it beside its other files"
-        findings.append(Finding("unknown-layout", (folder,), text))
+        findings.append(Finding("missing-folder", (folder,), text))
         return {}
     files: dict[str, Path] = {}
     for file in sorted(folder.iterdir()):

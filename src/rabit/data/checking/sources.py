@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from rabit.data.checking.files import FileFacts, check_map, check_photograph, explain
+from rabit.data.batch import PictureCondition
+from rabit.data.checking.files import FileFacts, check_map, check_photograph, explain, nobody
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.listing import find_too_few
 from rabit.data.checking.records import Looked, Record, Run, check_together
@@ -61,8 +62,18 @@ def _check_condition(source: Source, index: int, photo: FileFacts) -> FileFacts:
         condition = picture.condition(View.whole((size[0], size[1])))
     except (OSError, ValueError) as error:
         return FileFacts((_explain(source, index, error),))
-    if source.kind != "semantic":
-        return FileFacts()
+    if source.kind == "semantic":
+        return _count(source, index, condition, photo.size)
+    skeleton = None if condition.channels is None else condition.channels[:3]
+    if source.kind == "pose" and skeleton is not None and not skeleton.any():
+        return FileFacts((nobody(source.files(index)[-1]),))
+    return FileFacts()
+
+
+def _count(
+    source: Source, index: int, condition: PictureCondition, size: tuple[int, int]
+) -> FileFacts:
+    """Counts the pixels of a map's classes, of which several may lie over each other."""
     regions = condition.regions.numpy()
     if condition.channels is None:
         counts = np.bincount(regions.ravel(), minlength=len(source.channels))
@@ -75,7 +86,7 @@ def _check_condition(source: Source, index: int, photo: FileFacts) -> FileFacts:
             "the map"
         )
         return FileFacts((Finding("unknown-ids", (path,), text),))
-    return FileFacts((), photo.size, drawing=draw_outlines(regions), pixels=counts)
+    return FileFacts((), size, drawing=draw_outlines(regions), pixels=counts)
 
 
 def _limited(size: tuple[int, int]) -> tuple[int, int]:

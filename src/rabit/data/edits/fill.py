@@ -14,6 +14,10 @@ from rabit.data.edits.seam import spread_error
 _MOST_SOURCES = 12_000
 _FEWEST_SOURCES = 40
 _ROUNDS = 3
+# How far from its middle a patch counts, see `lay_patches`: first patches have to agree, at last the
+# mean of several would blur what each shows.
+_EARLY = 8.0
+_LAST = 0.5
 # At the coarsest level a hole is a few pixels deep, so that its rim shows what belongs into it.
 _COARSEST_DEPTH = 2.5
 _LEAST_SIDE = 24
@@ -184,8 +188,8 @@ def _improve(
     for turn in range(_ROUNDS if searches else 0):
         pairs = [(places, patches.most_like(filled, places)) for places, patches in searches]
         targets, sources = (np.concatenate(side) for side in zip(*pairs, strict=True))
-        # The last round keeps texture sharp: there a patch counts for little but its middle.
-        votes = lay_patches(start, targets, sources, 2.0 if turn < _ROUNDS - 1 else 1.0)
+        spread = _LAST if turn == _ROUNDS - 1 else _EARLY
+        votes = lay_patches(start, targets, sources, labels, spread)
         voted = np.where(np.isnan(votes), filled, votes)
         filled = np.where(hole[..., None], voted, start)
     return filled + spread_error(start - voted, hole, labels)

@@ -134,13 +134,14 @@ def without_lines(labels: Int64[np.ndarray, "H W"]) -> Int64[np.ndarray, "H W"]:
     what an object really stands before, and stay behind when it is moved.
     """
     side = 2 * max(1, round(_LINE * min(labels.shape) / 2)) + 1
-    thick = np.zeros(labels.shape, dtype=bool)
-    for kind, box in enumerate(ndimage.find_objects(labels + 1)):
+    # Mirrored at the picture's border, so that what is cut off there is not thin for that.
+    padded = np.pad(labels, side, mode="symmetric")
+    thick = np.zeros(padded.shape, dtype=bool)
+    for kind, box in enumerate(ndimage.find_objects(padded + 1)):
         if box is not None:
-            # Beyond the picture everything goes on, so that nothing is thin for being cut off.
-            own = np.pad(labels[box] == kind, side, mode="edge")
-            opened = ndimage.binary_opening(own, np.ones((side, side)))
-            thick[box] |= opened[side:-side, side:-side]
+            own = padded[box] == kind
+            thick[box] |= ndimage.binary_opening(own, np.ones((side, side)))
+    thick = thick[side:-side, side:-side]
     if not thick.any():
         return labels
     places = ndimage.distance_transform_edt(~thick, return_distances=False, return_indices=True)

@@ -60,6 +60,7 @@ def lay_patches(
     picture: Float32[np.ndarray, "H W 3"],
     targets: Int64[np.ndarray, "M 2"],
     sources: Int64[np.ndarray, "M 2"],
+    labels: Int64[np.ndarray, "H W"],
     spread: float,
 ) -> Float32[np.ndarray, "H W 3"]:
     """Lays patches of a picture over others and returns their weighted mean in each pixel.
@@ -68,6 +69,8 @@ def lay_patches(
         picture: (H, W, 3), what the patches are of.
         targets: (M, 2) centres, each once, of the patches to cover.
         sources: (M, 2) centres of the patches to lay there.
+        labels: (H, W) class ids: a patch counts where they are as in its middle, so that the edge
+            between two classes stays sharp.
         spread: twice the variance, in pixels, of the weights about a patch's middle.
 
     Returns:
@@ -75,10 +78,12 @@ def lay_patches(
     """
     total = np.zeros_like(picture)
     weights = np.zeros((*picture.shape[:2], 1), dtype=np.float32)
+    kinds = labels[targets[:, 0], targets[:, 1]]
     for y in range(-RADIUS, RADIUS + 1):
         for x in range(-RADIUS, RADIUS + 1):
             weight = np.float32(math.exp(-(y * y + x * x) / spread))
-            to, source = targets + (y, x), sources + (y, x)
+            own = labels[targets[:, 0] + y, targets[:, 1] + x] == kinds
+            to, source = targets[own] + (y, x), sources[own] + (y, x)
             total[to[:, 0], to[:, 1]] += weight * picture[source[:, 0], source[:, 1]]
             weights[to[:, 0], to[:, 1]] += weight
     return np.divide(total, weights, out=np.full_like(total, np.nan), where=weights > 0)

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
+from rabit.config import Kind
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import (
     MASKGAN_MAPS,
@@ -21,10 +22,19 @@ from rabit.data.layouts.celeba_files import ANNOTATIONS, PHOTOGRAPHS
 from rabit.data.layouts.coco import CocoStuffSource
 from rabit.data.layouts.deepfashion import DeepFashionSource
 from rabit.data.layouts.folder import FolderCondition, FolderSource
+from rabit.data.shards.source import ShardSource
 from rabit.data.source import Source
 
 CONDITIONS: tuple[FolderCondition, ...] = get_args(FolderCondition)
 """What a picture may be translated from."""
+
+KINDS_OF_CONDITIONS: dict[FolderCondition, Kind] = {
+    "labels": "semantic",
+    "edges": "edge",
+    "pose": "pose",
+    "canny": "edge",
+}
+"""The kind of each condition."""
 
 # How many entries of a folder are looked at for a message, or for its layout.
 _LOOK = 200
@@ -45,6 +55,10 @@ class Layout:
     conditions: tuple[FolderCondition, ...]
     expects: str
     fits: Callable[[Path], bool]
+
+
+def _is_sharded(root: Path) -> bool:
+    return (root / "shards.json").is_file()
 
 
 def _is_plain(root: Path) -> bool:
@@ -85,6 +99,9 @@ def _has(root: Path, *folders: str) -> bool:
 
 
 LAYOUTS: dict[str, Layout] = {
+    "shards": Layout(
+        ShardSource, CONDITIONS, "shards.json and the tar files of rabit data shard", _is_sharded
+    ),
     "folder": Layout(
         FolderSource,
         CONDITIONS,
@@ -184,7 +201,13 @@ def open_source(
         raise ValueError(_no_condition(root, layout, condition))
     if layout == "folder":
         return FolderSource(root, condition=chosen)
-    return LAYOUTS[layout].open(root)
+    source = LAYOUTS[layout].open(root)
+    if chosen is not None and source.kind != KINDS_OF_CONDITIONS[chosen]:
+        raise ValueError(
+            f"{root}: its pictures have {source.kind} conditions, not {chosen}; leave the "
+            "condition out, or write other shards"
+        )
+    return source
 
 
 def _require(root: str | Path, condition: str | None) -> Path:

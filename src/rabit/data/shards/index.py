@@ -37,6 +37,14 @@ class Shard:
     sha256: str
     places: tuple[tuple[int, int, int], ...]
 
+    def __post_init__(self) -> None:
+        for offset, length, _ in self.places:
+            if offset < 0 or length < 1 or offset + length > self.bytes:
+                raise ValueError(
+                    f"{length} bytes from byte {offset} on are not in the {self.bytes} of "
+                    f"{self.file}"
+                )
+
 
 @dataclass(frozen=True)
 class StoredList:
