@@ -9,13 +9,13 @@ from rabit.data.scenes import CLASSES
 from rabit.evaluation.showcase import EXEMPLARS, Showcase, make_showcase
 from rabit.inference import Translator
 from rabit.model.network import build_network
-from rabit.presets import small_unaligned
+from rabit.presets import preset
 
 SIZE = (64, 64)
 
 
 def tiny(classes: tuple[str, ...]) -> Translator:
-    config = small_unaligned(classes).model
+    config = preset("small-unaligned", classes).model
     config = replace(
         config,
         image_size=SIZE,

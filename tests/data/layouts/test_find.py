@@ -16,6 +16,7 @@ from rabit.data.layouts.deepfashion import DeepFashionSource
 from rabit.data.layouts.find import CONDITIONS, LAYOUTS, find_layout, open_source
 from rabit.data.layouts.folder import FolderSource
 from rabit.data.pose import Joints, write_joints_text
+from rabit.data.shards.writer import write_shards
 from rabit.data.source import Source
 from samples import samples
 
@@ -87,7 +88,7 @@ def test_each_layout_is_found_and_opened(
 
 
 def test_every_layout_has_a_source_of_its_name() -> None:
-    assert LAYOUTS.keys() == {*SOURCES, "ade20k-unknown-last"}
+    assert LAYOUTS.keys() == {*SOURCES, "ade20k-unknown-last", "shards"}
     for name in SOURCES:
         layout = LAYOUTS[name]
         assert SOURCES[name].layout == name  # type: ignore[attr-defined]
@@ -131,10 +132,10 @@ def test_photographs_alone_do_for_canny_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("layout", "condition", "having"),
     [
-        ("ade20k", "edges", "folder, celebahq-edge"),
-        ("coco-stuff", "pose", "folder, deepfashion"),
-        ("deepfashion", "canny", "folder"),
-        ("celebahq", "pose", "folder, deepfashion"),
+        ("ade20k", "edges", "folder, celebahq-edge, shards"),
+        ("coco-stuff", "pose", "folder, deepfashion, shards"),
+        ("deepfashion", "canny", "folder, shards"),
+        ("celebahq", "pose", "folder, deepfashion, shards"),
     ],
 )
 def test_a_condition_that_the_layout_has_not(
@@ -241,3 +242,11 @@ def test_spades_numbering_of_ade20k_is_asked_for_by_name(tmp_path: Path) -> None
     assert find_layout(root) == "ade20k"
     assert first.channels[0] == last.channels[-1] == "unknown"
     assert first.channels[1:] == last.channels[:-1]
+
+
+def test_shards_are_found_and_have_one_condition(tmp_path: Path) -> None:
+    write_shards(open_source(_write(tmp_path / "plain", FILES["folder"])), "folder", tmp_path / "s")
+    assert find_layout(tmp_path / "s") == "shards"
+    assert open_source(tmp_path / "s", condition="labels").kind == "semantic"
+    with pytest.raises(ValueError, match="its pictures have semantic conditions, not pose"):
+        open_source(tmp_path / "s", condition="pose")

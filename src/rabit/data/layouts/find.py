@@ -99,9 +99,6 @@ def _has(root: Path, *folders: str) -> bool:
 
 
 LAYOUTS: dict[str, Layout] = {
-    "shards": Layout(
-        ShardSource, CONDITIONS, "shards.json and the tar files of rabit data shard", _is_sharded
-    ),
     "folder": Layout(
         FolderSource,
         CONDITIONS,
@@ -142,6 +139,9 @@ LAYOUTS: dict[str, Layout] = {
         _is_merged,
     ),
     "deepfashion": Layout(DeepFashionSource, ("pose",), "img/ and pose/", _is_deepfashion),
+    "shards": Layout(
+        ShardSource, CONDITIONS, "shards.json and the tar files of rabit data shard", _is_sharded
+    ),
 }
 """The layouts by name, in the order in which `find_layout` tries them."""
 
