@@ -181,7 +181,7 @@ def train(
     config, kind = state.config.train, state.config.model.condition.kind
     backbone = backbone.to(device) if backbone is not None else None
     preview = preview.to(device)
-    loader = _loader(corpus, config, state.step)
+    loader = training_batches(corpus, config, state.step)
     started, first = time.monotonic(), state.step
     with RunLog(folder) as log, stop_on_interrupt() as stop:
         for batch in loader:
@@ -233,8 +233,14 @@ def _sees_map(config: TrainConfig, step: int) -> bool:
     return bool(torch.rand((), generator=generator) >= config.drop_exemplar_condition)
 
 
-def _loader(corpus: Corpus, config: TrainConfig, first: int) -> DataLoader[Batch]:
-    """Returns the batches from a step on."""
+def training_batches(corpus: Corpus, config: TrainConfig, first: int) -> DataLoader[Batch]:
+    """Returns the batches of a training from a step on.
+
+    Args:
+        corpus: training samples.
+        config: batch, steps, seed and the number of processes that prepare samples.
+        first: the first step.
+    """
     dataset: Any = _Epochs(corpus)
     classes = len(corpus.classes)
     batches = StepBatches(len(corpus), config.batch, first, config.steps, config.seed)

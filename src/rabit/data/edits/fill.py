@@ -14,10 +14,10 @@ from rabit.data.edits.seam import spread_error
 _MOST_SOURCES = 12_000
 _FEWEST_SOURCES = 40
 _ROUNDS = 3
-# How far from its middle a patch counts, see `lay_patches`: first patches have to agree, at last the
-# mean of several would blur what each shows.
+# How far from its middle a patch counts, see `lay_patches`: first patches have to agree; at last
+# the mean of several would blur what each shows.
 _EARLY = 8.0
-_LAST = 0.5
+_LAST = 1.0
 # At the coarsest level a hole is a few pixels deep, so that its rim shows what belongs into it.
 _COARSEST_DEPTH = 2.5
 _LEAST_SIDE = 24

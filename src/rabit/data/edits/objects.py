@@ -17,7 +17,7 @@ _NO_OBJECTS = frozenset(
     | {"unknown", "unlabeled", "unlabelled", "void"}
 )
 _RING = 2
-_LEAST_CONTACT = 0.15
+_LEAST_CONTACT = 0.25
 # How many times an object's area something must have for the object to stand before it.
 _LARGER = 2
 # Width, as a share of the picture's shorter side, below which a part of a map is a line.
