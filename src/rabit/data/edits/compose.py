@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from rabit.data.edits.affine import Affine, draw_affine, landing, warp_window
 from rabit.data.edits.fill import fill_labels, fill_photograph
-from rabit.data.edits.objects import MapObject
+from rabit.data.edits.objects import MapObject, without_lines
 from rabit.data.semantic import SemanticPicture
 
 EditKind = Literal["move", "remove", "add"]
@@ -138,7 +138,9 @@ def _without(
     grown = ndimage.binary_dilation(item.mask, iterations=rim)
     hole = item.mask | (grown & item.surroundings)
     known = item.surroundings & ~hole
-    labels = fill_labels(picture.labels, hole, known if known.any() else ~hole)
+    # Lines in the surroundings are no ground to fill from.
+    ground = fill_labels(without_lines(picture.labels), hole, known if known.any() else ~hole)
+    labels = np.where(hole, ground, picture.labels)
     return fill_photograph(picture.pixels, hole, labels), labels, hole
 
 
