@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -126,6 +126,43 @@ def workplace(out: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(work, ignore_errors=True)
         _remove_empty(created)
+
+
+def replaceable(
+    out: Path, own: Callable[[], list[Path]], new: Sequence[Path], what: str, overwrite: bool
+) -> list[Path]:
+    """Refuses a folder that files would not go well into, and returns what to replace there.
+
+    Args:
+        out: the folder.
+        own: returns the files that an earlier call wrote there, relative to it.
+        new: the files that will be written, relative to it.
+        what: the files are, in errors.
+        overwrite: whether the files of an earlier call may be replaced.
+
+    Returns:
+        The earlier call's files; none if the folder is missing or empty.
+
+    Raises:
+        ValueError: there is a file in its place, it is not empty and `overwrite` is off, or a file
+            stands in the way that is not an earlier call's.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file, expected a folder; give the name of a folder")
+    if not out.exists() or not any(out.iterdir()):
+        return []
+    if not overwrite:
+        raise ValueError(
+            f"{out} is not empty; give another folder, or --overwrite to replace the {what} in it"
+        )
+    earlier = own()
+    foreign = sorted(name for name in set(new) - set(earlier) if (out / name).exists())
+    if foreign:
+        raise ValueError(
+            f"{out / foreign[0]} stands in the way and is not a file of {what}; give another "
+            "folder, or move the file"
+        )
+    return earlier
 
 
 def replace_files(out: Path, old: Sequence[Path], new: Sequence[Path], work: Path) -> None:

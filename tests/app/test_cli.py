@@ -24,6 +24,10 @@ COMMANDS = (
     ["demo"],
     ["evaluate"],
     ["data", "scenes"],
+    ["data", "check"],
+    ["data", "pairs"],
+    ["data", "edits"],
+    ["data", "shard"],
 )
 
 

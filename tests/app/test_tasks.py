@@ -132,7 +132,7 @@ def test_drawings_photographs_and_joints_in_a_plain_folder(
     Image.fromarray(drawing).save(tmp_path / "drawing.png")
     photograph = next((root / "images").iterdir())
     for condition, size in ((tmp_path / "drawing.png", (48, 40)), (photograph, (64, 64))):
-        given = ("translate", condition, photograph, "--model", out / "model")
-        result = run(*given, "--out", tmp_path / "out.png", "--overwrite")
+        asked = ("translate", condition, photograph, "--model", out / "model", "--overwrite")
+        result = run(*asked, "--out", tmp_path / "out.png")
         assert result.exit_code == 0, result.output
         assert read_image(tmp_path / "out.png").shape[:2] == size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from rabit.data.images import save_png
 from rabit.data.listing import PAIR_COLUMNS
 from rabit.data.pictures import grid, palette
 from rabit.data.source import Source
-from rabit.writing import check_target, naming, replace_files, workplace
+from rabit.writing import check_target, naming, replace_files, replaceable, workplace
 
 TABLE = "edits.csv"
 SHEET = "sheet.png"
@@ -76,7 +77,9 @@ def write_edits(
     if count < 1:
         raise ValueError(f"count {count} of edits, expected 1 or more")
     check_semantic(source, rules.classes)
-    old = _check_folder(out, count, overwrite)
+    names = [_file_names(f"{number:05d}").values() for number in range(count)]
+    expected = [*map(Path, _TABLES), *(name for each in names for name in each)]
+    old = replaceable(out, partial(_own_files, out), expected, "edits", overwrite)
     check_target(out, folder=True)
     with naming(out), workplace(out) as work:
         kinds = _write(work / "new", source, count, rules, progress)
@@ -106,29 +109,6 @@ def _own_files(out: Path) -> list[Path]:
                 return []
             own.extend(_file_names(stem[1]).values())
     return [name for name in own if (out / name).is_file()]
-
-
-def _check_folder(out: Path, count: int, overwrite: bool) -> list[Path]:
-    """Refuses a folder that edits would not go well into, and returns what to replace there."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, expected a folder; give the name of a folder")
-    if not out.exists() or not any(out.iterdir()):
-        return []
-    if not overwrite:
-        raise ValueError(
-            f"{out} is not empty; give another folder, or --overwrite to replace the edits in it"
-        )
-    own = _own_files(out)
-    new = [Path(name) for name in _TABLES]
-    for number in range(count):
-        new.extend(_file_names(f"{number:05d}").values())
-    foreign = sorted(name for name in set(new) - set(own) if (out / name).exists())
-    if foreign:
-        raise ValueError(
-            f"{out / foreign[0]} stands in the way and is not a file of edits; give another "
-            "folder, or move the file"
-        )
-    return own
 
 
 def _write(

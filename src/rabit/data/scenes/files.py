@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from PIL import Image
 from rabit.data.scenes.canvas import CLASSES
 from rabit.data.scenes.layout import check_size, sample_layout
 from rabit.data.scenes.style import Style, render, sample_style
-from rabit.writing import check_target, naming, replace_files, workplace
+from rabit.writing import check_target, naming, replace_files, replaceable, workplace
 
 _FOLDERS = ("images", "labels", "truth")
 _COLUMNS = ("condition", "exemplar", "exemplar_condition", "truth")
@@ -59,11 +60,13 @@ def write_scenes(
     if seed < 0:
         raise ValueError(f"seed {seed} of scenes, expected 0 or more; give another seed")
     check_size(size)
-    old = _check_folder(out, count, overwrite)
+    stems = [f"{index:05d}" for index in range(count)]
+    new = [Path("pairs.csv"), Path("classes.txt"), *(n for s in stems for n in _file_names(s))]
+    old = replaceable(out, partial(_own_files, out), new, "generated scenes", overwrite)
     check_target(out, folder=True)
     with naming(out), workplace(out) as work:
-        new = _write(work / "new", count, seed, size, progress)
-        replace_files(out, old, new, work)
+        written = _write(work / "new", count, seed, size, progress)
+        replace_files(out, old, written, work)
 
 
 def _file_names(stem: str) -> tuple[Path, ...]:
@@ -87,29 +90,6 @@ def _own_files(out: Path) -> list[Path]:
                 return []
             own.extend(_file_names(stem[1]))
     return [name for name in own if (out / name).is_file()]
-
-
-def _check_folder(out: Path, count: int, overwrite: bool) -> list[Path]:
-    """Refuses a folder that scenes would not go well into, and returns what to replace there."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, expected a folder; give the name of a folder")
-    if not out.exists() or not any(out.iterdir()):
-        return []
-    if not overwrite:
-        raise ValueError(
-            f"{out} is not empty; give another folder, or --overwrite to replace the scenes in it"
-        )
-    own = _own_files(out)
-    new = [Path("pairs.csv"), Path("classes.txt")]
-    for index in range(count):
-        new.extend(_file_names(f"{index:05d}"))
-    foreign = sorted(name for name in set(new) - set(own) if (out / name).exists())
-    if foreign:
-        raise ValueError(
-            f"{out / foreign[0]} stands in the way and is not a file of generated scenes; give "
-            "another folder, or move the file"
-        )
-    return own
 
 
 def _photograph(
