@@ -9,7 +9,7 @@ import torch
 from typer.testing import Result
 
 from rabit import __version__
-from rabit.app import cli
+from rabit.app import data_scenes_command
 from rabit.app.display import duration
 from rabit.app.errors import describe
 from rabit.app.options import parse_size
@@ -104,7 +104,7 @@ def test_too_little_memory_is_one_line(
     def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(cli, "write_scenes", fail)
+    monkeypatch.setattr(data_scenes_command, "write_scenes", fail)
     result = run("data", "scenes", "--out", "unused")
     assert result.exit_code == 1
     assert (result.exception is error) != short

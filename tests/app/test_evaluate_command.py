@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,6 +68,7 @@ def test_a_model_is_named_once_and_a_folder_needs_pairs(
 ) -> None:
     result = run("evaluate", model, model)
     assert result.exit_code == 1 and "name each model once" in result.stderr
-    (tmp_path / "classes.txt").write_text((corpus / "classes.txt").read_text())
-    result = run("evaluate", model, "--data", tmp_path)
+    shutil.copytree(corpus, tmp_path / "corpus")
+    (tmp_path / "corpus" / "pairs.csv").unlink()
+    result = run("evaluate", model, "--data", tmp_path / "corpus")
     assert result.exit_code == 1 and "no pairs.csv" in result.stderr

@@ -13,7 +13,7 @@ from rabit.data.scenes import CLASSES
 from rabit.functional.condition import Condition
 from rabit.layers.perceptual import load_backbone
 from rabit.model.network import NetworkOutput, build_discriminator, build_network
-from rabit.presets import PRESETS, preset
+from rabit.presets import KINDS_OF_TASKS, PRESETS, preset
 from rabit.training.checkpoint import new_state
 from rabit.training.loop import train_step
 from tiny import tiny_batch, tiny_experiment
@@ -21,12 +21,19 @@ from tiny import tiny_batch, tiny_experiment
 
 def lively(name: str) -> ExperimentConfig:
     """Returns a preset at 64x64 pixels with a perceptual backbone that needs no file."""
-    config = preset(name, CLASSES)
-    return replace(
-        config,
-        model=replace(config.model, image_size=(64, 64)),
-        losses=replace(config.losses, backbone="random"),
-    )
+    config, narrow = preset(name, CLASSES), preset("small", CLASSES)
+    model = replace(config.model, image_size=(64, 64))
+    if name in KINDS_OF_TASKS:  # they are as wide as `paper`
+        widths, attention = narrow.model.features.widths, model.features.attention
+        features = replace(narrow.model.features, widths=widths, attention=attention)
+        model = replace(
+            model,
+            features=features,
+            alignment=narrow.model.alignment,
+            generator=narrow.model.generator,
+        )
+        config = replace(config, discriminator=narrow.discriminator)
+    return replace(config, model=model, losses=replace(config.losses, backbone="random"))
 
 
 @pytest.mark.parametrize("name", list(PRESETS))

@@ -75,6 +75,11 @@ def run_evaluation(options: EvaluateOptions) -> None:
     if len(set(options.models)) != len(options.models):
         raise ValueError(f"{', '.join(options.models)}: name each model once")
     opened = open_data(DataOptions(options.data))
+    if opened.source is not None and not opened.source.pair_count:
+        raise FileNotFoundError(
+            f"{options.data}: no pairs.csv; evaluation needs rows of condition, exemplar, "
+            "exemplar_condition and the true translation"
+        )
     if options.data == SCENES and options.seed < PREVIEW_SEED:
         note(f"training uses seeds below {PREVIEW_SEED}: the model may know scenes of this seed")
     backbone = load_backbone(options.backbone, options.backbone_weights)
@@ -96,7 +101,7 @@ def open_paired(opened: OpenData, count: int, seed: int, size: tuple[int, int]) 
     """Opens samples whose true translation is known.
 
     Raises:
-        FileNotFoundError: the folder, its pairs.csv or a file named in it is missing.
+        FileNotFoundError: a file named in pairs.csv is missing.
         ValueError: the count is below 1, or a file is not as described.
     """
     if count < 1:
@@ -104,11 +109,6 @@ def open_paired(opened: OpenData, count: int, seed: int, size: tuple[int, int]) 
     source = opened.source
     if source is None:
         return Scenes(count, size, seed)
-    if not source.pair_count:
-        raise FileNotFoundError(
-            f"{source.root}: no pairs.csv; evaluation needs rows of condition, exemplar, "
-            "exemplar_condition and the true translation"
-        )
     rows = range(min(count, source.pair_count))
     return SourceCorpus(source, size, train=False, indices=rows)
 
