@@ -27,8 +27,8 @@ def tiny_experiment(size: int = 64, **changes: Any) -> ExperimentConfig:
     for section, values in OVERRIDES.items():
         data["model"][section].update(values)
     data["discriminator"]["widths"] = [8, 8, 8, 8]
-    data["train"].update(steps=8, decay_steps=4, batch=2, log_every=1, sample_every=4)
-    data["train"].update(checkpoint_every=2)
+    data["train"].update(steps=8, decay_steps=4, warmup_steps=0, batch=2, log_every=1)
+    data["train"].update(sample_every=4, checkpoint_every=2)
     if changes.get("alignment__method") == "none":
         data["losses"].update(cyc=0.0, cst=0.0, warp=0.0)
     for name, value in changes.items():

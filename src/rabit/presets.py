@@ -88,8 +88,8 @@ def small(condition: ConditionConfig) -> ExperimentConfig:
 
     It differs from `paper` in widths, in positional instead of batch norm (a batch of 4 has poor
     statistics), in larger first weights and learning rates (the budget is thousands of steps,
-    not hundreds of thousands), in a direct warp loss and in a perceptual backbone that needs no
-    file.
+    not hundreds of thousands) that warm up, in a direct warp loss and in a perceptual backbone that
+    needs no file.
 
     Args:
         condition: what is translated from.
@@ -130,6 +130,7 @@ def small(condition: ConditionConfig) -> ExperimentConfig:
         train=TrainConfig(
             steps=2100,
             decay_steps=700,
+            warmup_steps=200,
             batch=4,
             lr_generator=5e-4,
             lr_discriminator=5e-4,

@@ -142,6 +142,9 @@ def test_learning_rates_stay_then_fall_to_zero() -> None:
     factors = [learning_rate_factor(step, config) for step in range(11)]
     assert factors == [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]
     assert learning_rate_factor(5, TrainConfig(steps=10, decay_steps=0)) == 1
+    warming = TrainConfig(steps=10, decay_steps=4, warmup_steps=4)
+    factors = [learning_rate_factor(step, warming) for step in range(9)]
+    assert factors == [0.25, 0.5, 0.75, 1, 1, 1, 1, 0.75, 0.5]
 
 
 def test_schedule_of_another_length_keeps_its_shape() -> None:

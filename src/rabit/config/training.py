@@ -120,13 +120,15 @@ class ExemplarMix:
 class TrainConfig:
     """The optimisation: steps, batch, learning rates and what is written how often.
 
-    The learning rates stay constant for `steps - decay_steps` steps, then fall linearly to 0.
+    The learning rates rise linearly over the first `warmup_steps`, stay constant, and fall linearly
+    to 0 over the last `decay_steps`.
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
     says where the exemplars of a folder come from.
     """
 
     steps: int = 400_000
     decay_steps: int = 200_000
+    warmup_steps: int = 0
     batch: int = 8
     lr_generator: float = 1e-4
     lr_discriminator: float = 4e-4
@@ -152,7 +154,7 @@ class TrainConfig:
                 "train.keep_checkpoints": self.keep_checkpoints,
             }
         )
-        not_negative = ("decay_steps", "beta1", "beta2", "ema", "seed", "workers")
+        not_negative = ("decay_steps", "warmup_steps", "beta1", "beta2", "ema", "seed", "workers")
         check_at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
         for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
             if not 0 <= getattr(self, name) < 1:

@@ -80,14 +80,15 @@ class Finished:
 
 
 def learning_rate_factor(step: int, train: TrainConfig) -> float:
-    """Returns what the learning rates are multiplied by: 1, then a line down to 0.
+    """Returns what the learning rates are multiplied by: a line up to 1, 1, then a line down to 0.
 
     Args:
         step: steps taken before this one.
-        train: total and decaying steps.
+        train: total, warming and decaying steps.
     """
     left = train.steps - step
-    return 1.0 if left > train.decay_steps else left / max(train.decay_steps, 1)
+    decayed = 1.0 if left > train.decay_steps else left / max(train.decay_steps, 1)
+    return decayed * min(1.0, (step + 1) / max(train.warmup_steps, 1))
 
 
 def train_step(
