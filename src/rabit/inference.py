@@ -150,6 +150,7 @@ class Translator:
             maps = layout_batch(
                 exemplar_condition, self.config.condition, "exemplar_condition", canvas
             )
+            maps = maps.resize(canvas) if maps.pictures else maps
             _require_equal(images, maps, "exemplar", "exemplar_condition")
         if len(images) == 1:
             images = images.expand(len(layout), -1, -1, -1)
@@ -191,6 +192,7 @@ class Translator:
         canvas = (images.shape[-2], images.shape[-1])
         before = layout_batch(condition, self.config.condition, "condition", canvas)
         after = layout_batch(edited_condition, self.config.condition, "edited_condition", canvas)
+        before, after = (each.resize(canvas) if each.pictures else each for each in (before, after))
         _require_equal(images, before, "image", "condition")
         _require_equal(images, after, "image", "edited_condition")
         result = self._run(after, images, before, seed)

@@ -125,6 +125,9 @@ def layout_batch(
         regions = _join([item.regions for item in items], name)
         if all(item.channels is None for item in items):
             return Layout(regions, None, config.channels)
+        if all(item.pictures for item in items):
+            pictures = tuple(picture for item in items for picture in item.pictures)
+            return Layout.of_pictures(pictures, items[0].size, config.channels)
         return Layout(
             regions, torch.cat([item.condition().channels for item in items]), config.channels
         )
@@ -132,8 +135,7 @@ def layout_batch(
         return _checked_condition(given, config, name)
     if config.kind != "semantic" and isinstance(given, (str, Path)):
         read = read_condition(Path(given), config, canvas)
-        assert read.channels is not None, "edges and poses have channels"
-        return Layout(read.regions[None], read.channels[None], config.channels)
+        return Layout.of_pictures((read.picture,), read.size, config.channels)
     if config.kind != "semantic":
         return _channels(given, config, name)
     return Layout(_label_tensor(given, config, name), None, config.channels)

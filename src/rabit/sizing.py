@@ -11,6 +11,9 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rabit.config import ModelConfig
+from rabit.data.batch import stack_conditions
+from rabit.data.source import Picture
+from rabit.data.transforms import View
 from rabit.functional.condition import Condition
 
 MAX_AREA_FACTOR = 4
@@ -30,11 +33,24 @@ class Layout:
         regions: (B, H, W) integer; the class ids of label maps, else as in `Condition`.
         channels: (B, C, H, W) float; None for label maps.
         classes: number of channels.
+        pictures: what edges and poses were read from, which are made anew at every size as in
+            training; none where channels were given.
     """
 
     regions: Int[Tensor, "B H W"]
     channels: Float[Tensor, "B C H W"] | None
     classes: int
+    pictures: tuple[Picture, ...] = ()
+
+    @classmethod
+    def of_pictures(
+        cls, pictures: tuple[Picture, ...], size: tuple[int, int], classes: int
+    ) -> Layout:
+        """Makes the conditions of pictures at a size."""
+        names = ["condition"] * len(pictures)
+        made = [picture.condition(View.whole(size)) for picture in pictures]
+        condition = stack_conditions(made, classes, names)
+        return cls(condition.regions, condition.channels, classes, pictures)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -52,16 +68,19 @@ class Layout:
     def expand(self, count: int) -> Layout:
         """Returns a single condition as a batch of equal ones."""
         channels = None if self.channels is None else self.channels.expand(count, -1, -1, -1)
-        return replace(self, regions=self.regions.expand(count, -1, -1), channels=channels)
+        regions = self.regions.expand(count, -1, -1)
+        return replace(self, regions=regions, channels=channels, pictures=self.pictures * count)
 
     def resize(self, size: tuple[int, int]) -> Layout:
         """Returns the conditions at another size.
 
-        Ids are those under the new pixels' centres; channels, which may be thin lines, are
-        averaged (bilinear, antialiased).
+        Ids are those under the new pixels' centres; channels that were given, which may be thin
+        lines, are averaged (bilinear, antialiased).
         """
         if size == self.size:
             return self
+        if self.pictures:
+            return self.of_pictures(self.pictures, size, self.classes).to(self.regions.device)
         channels = self.channels
         if channels is not None:
             channels = F.interpolate(channels, size=size, mode="bilinear", antialias=True)
@@ -86,7 +105,8 @@ class Layout:
         channels = self.channels
         if channels is not None:
             channels = channels[:, :, rows[:, None], columns]
-        return replace(self, regions=self.regions[:, rows[:, None], columns], channels=channels)
+        regions = self.regions[:, rows[:, None], columns]
+        return replace(self, regions=regions, channels=channels, pictures=())
 
     def condition(self) -> Condition:
         """Returns the conditions as networks read them."""

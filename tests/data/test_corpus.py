@@ -52,6 +52,16 @@ def _folder(root: Path, size: tuple[int, int], flip: bool = True, **options: Any
     return SourceCorpus(FolderSource(root, flip), size, **options)
 
 
+def test_pictures_without_a_row_are_ranked_among_as_many_as_can_be(
+    corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rabit.data.corpus.MOST_COMPARED", 3)
+    blues = {name: 20 * (sum(name.encode()) % 10) for name in "abcdef"}
+    folder = _folder(corpus, (32, 48), mix=ExemplarMix(0.5, 0.5, 0))
+    seen = {_blue(sample.exemplar) for _ in range(3) for sample in folder}
+    assert seen <= {blues[name] for name in "ace"}
+
+
 def _same(first: Sample, second: Sample) -> bool:
     def parts(sample: Sample) -> list[Any]:
         values = [getattr(sample, f.name) for f in fields(Sample)]

@@ -21,6 +21,7 @@ from rabit.data.faces import (
     FacePicture,
     face_edge_channels,
     paint_parts,
+    parts_of_map,
     part_edges,
     part_mask,
 )
@@ -306,3 +307,11 @@ class TestFaceEdgePicture:
 def test_part_mask(name: str) -> None:
     parts = parts_of(**{name: box(1, 1, 3, 3)}) | parts_of(hair=box(0, 0, 2, 2))
     np.testing.assert_array_equal(part_mask(parts, name), box(1, 1, 3, 3))
+
+
+def test_parts_of_a_map_have_skin_below_what_lies_on_it() -> None:
+    labels = np.array([[FACE_CLASSES.index(name) for name in ("skin", "l_eye", "hair", "glasses")]])
+    parts = parts_of_map(labels)
+    assert part_mask(parts, "skin").tolist() == [[True, True, False, True]]
+    assert part_mask(parts, "l_eye").tolist() == [[False, True, False, False]]
+    np.testing.assert_array_equal(paint_parts(parts), labels)

@@ -468,3 +468,12 @@ def test_any_bytes_as_classes(tmp_path: Path, content: bytes) -> None:
         assert names and len(set(names)) == len(names)
     except (ValueError, OSError) as error:
         assert "classes.txt" in str(error)
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_maps_are_turned_as_photographs_are(tmp_path: Path, suffix: str) -> None:
+    ids = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(ids).save(tmp_path / f"map.{suffix}", exif=exif)
+    np.testing.assert_array_equal(read_labels(tmp_path / f"map.{suffix}", 6), ids[::-1, ::-1])

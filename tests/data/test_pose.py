@@ -108,3 +108,12 @@ def test_real_street_photographs_fit_their_poses() -> None:
         assert condition.channels is not None and condition.channels.shape == (20, 96, 64)
         assert float(condition.channels.min()) >= 0 and float(condition.channels.max()) <= 1
         assert len(np.unique(condition.regions)) > 8
+
+
+def test_joints_at_the_limit_are_drawn_at_every_size() -> None:
+    places = np.full((18, 2), 20.0)
+    places[0] = (-256, 100)
+    picture = PosePicture(np.zeros((256, 256, 3), np.uint8), Joints(places, np.ones(18, bool)))
+    for side in (64, 128, 286):
+        channels = picture.condition(View.whole((side, side))).channels
+        assert channels is not None and channels.shape == (20, side, side)

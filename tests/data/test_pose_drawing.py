@@ -91,8 +91,8 @@ def test_a_limb_without_length_is_drawn() -> None:
 def test_a_limb_outside_the_picture_is_not_there() -> None:
     channels = draw_pose(_some({1: (-60, 30), 2: (-40, 30)}), (100, 100))
     assert not channels[:3].any() and (channels[3:] == 1).all()
-    with pytest.raises(ValueError, match=r"neck lies at \(-101, 30\)"):
-        draw_pose(_some({1: (-101, 30)}), (100, 100))
+    with pytest.raises(ValueError, match=r"neck lies at \(-102, 30\)"):
+        draw_pose(_some({1: (-102, 30)}), (100, 100))
 
 
 def _plain_line(x0: int, y0: int, x1: int, y1: int) -> list[tuple[int, int]]:

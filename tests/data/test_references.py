@@ -126,3 +126,14 @@ def test_any_bytes_as_references(tmp_path: Path, content: bytes) -> None:
             assert listed and {key, *listed} <= {0, 1, 2}
     except (ValueError, OSError) as error:
         assert "references.csv" in str(error)
+
+
+def test_some_maps_are_ranked_among_some(  # as all among all, with the others left out
+) -> None:
+    layouts = [Layout.of(labels, 4) for labels in _maps(9)]
+    whole = rank_references(layouts, 8)
+    candidates = [1, 2, 4, 7, 8]
+    ranked = rank_references(layouts, 3, queries=[7, 0], candidates=candidates)
+    for row, query in zip(ranked.tolist(), (7, 0), strict=True):
+        expected = [other for other in whole[query] if other in candidates]
+        assert row == expected[:3]

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
 from rabit.app.errors import note
 from rabit.config import ExperimentConfig, Kind
 from rabit.data.batch import Batch, collate
@@ -150,13 +154,14 @@ def training_data(
             f"{where}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
             f"needs {SMALLEST_FOLDER} or more: one is held out, and two are each other's exemplar"
         )
-    if held_out is not None:
-        split = _recorded_split(where, names, held_out)
-    elif source.split is not None and source.split.train and source.split.test and holdout is None:
+    if source.split is not None and source.split.train and source.split.test and holdout is None:
         split = source.split
+        _require_same_split(where, [names[i] for i in split.test], held_out)
+    elif held_out is not None:
+        split = _recorded_split(where, names, held_out)
     else:
         holdout = DEFAULT_HOLDOUT if holdout is None else holdout
-        split = split_indices(len(names), holdout, seed)
+        split = _drawn_split(source, holdout, seed)
     if len(split.train) < 2:
         raise ValueError(
             f"{where}: of {len(names)} images {len(split.test)} are held out, but two "
@@ -176,9 +181,41 @@ def training_data(
     return TrainingData(corpus, preview, held, holdout)
 
 
+def _require_same_split(where: Path, test: list[str], held_out: tuple[str, ...] | None) -> None:
+    """Refuses to resume a run whose layout holds out other pictures than when it was started."""
+    changed = [] if held_out is None else sorted(set(test) ^ set(held_out))
+    if changed:
+        raise ValueError(
+            f"{where}: {first_few(changed)} changed sides since the run was started; put the "
+            "folder's split back, or start another run"
+        )
+
+
+def _drawn_split(source: Source, holdout: float, seed: int) -> Split:
+    """Splits at random; pictures that are partners of each other stay on one side."""
+    if not source.partners:
+        return split_indices(len(source), holdout, seed)
+    rows = [i for i, others in enumerate(source.partners) for _ in others]
+    columns = [other for others in source.partners for other in others]
+    edges = coo_matrix((np.ones(len(rows), bool), (rows, columns)), (len(source), len(source)))
+    count, group = connected_components(edges, directed=False)
+    if count < 2:
+        raise ValueError(
+            f"{source.root}: all pictures show one person or garment, but some of another have to "
+            "be held out; add pictures of others"
+        )
+    held = set(split_indices(count, holdout, seed).test)
+    sides = [int(each) in held for each in group]
+    return Split(
+        train=tuple(i for i, test in enumerate(sides) if not test),
+        test=tuple(i for i, test in enumerate(sides) if test),
+    )
+
+
 def _recorded_split(where: Path, names: list[str], held_out: tuple[str, ...]) -> Split:
     """Splits a folder as it was split before; images that are new are trained on."""
-    gone = [name for name in held_out if name not in names]
+    there = set(names)
+    gone = [name for name in held_out if name not in there]
     if gone:
         raise ValueError(
             f"{where}: {first_few(gone)}, held out when the run was started, is no "

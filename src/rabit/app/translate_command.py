@@ -9,6 +9,7 @@ from pathlib import Path
 from rabit.app.errors import note
 from rabit.app.options import pick_device
 from rabit.data.decoding import decode_file
+from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import png_bytes, read_image, to_image
 from rabit.data.pictures import Pixels, condition_pixels, confidence_pixels, grid
 from rabit.inference import Translation, Translator, load
@@ -164,8 +165,10 @@ def translate_files(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    semantic = translator.config.condition.kind == "semantic"
-    if exemplar_condition is not None and semantic:
+    config = translator.config.condition
+    if exemplar_condition is None and config.classes == EDGE_CHANNELS:
+        exemplar_condition = exemplar  # its own edges
+    if exemplar_condition is not None and config.kind == "semantic":
         check_sizes(exemplar, exemplar_condition)
     elif exemplar_condition is None:
         note(

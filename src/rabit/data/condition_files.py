@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
 from rabit.config import ConditionConfig
-from rabit.data.batch import PictureCondition
 from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
-from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS, FaceEdgePicture
+from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS, FaceEdgePicture, parts_of_map
 from rabit.data.images import read_image, read_labels
 from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
-from rabit.data.transforms import View
+from rabit.data.source import Picture
 
 # A drawing is grey, and nearly all of it is within this distance of black or white.
 _NEAR = 32
 _NEARLY_ALL = 0.9
 
 
+@dataclass(frozen=True)
+class ConditionFile:
+    """What a file gives a condition of, at any size.
+
+    Args:
+        picture: makes the condition.
+        size: height and width of the file's own picture.
+    """
+
+    picture: Picture
+    size: tuple[int, int]
+
+
 def read_condition(
     path: Path, config: ConditionConfig, canvas: tuple[int, int] | None
-) -> PictureCondition:
+) -> ConditionFile:
     """Reads edges or a pose for a model that translates from these.
 
     Plain edges are read from a line drawing (grey, nearly all of it black or white) or found in a
@@ -41,23 +54,25 @@ def read_condition(
     """
     if config.classes == EDGE_CHANNELS:
         pixels = read_image(path)
-        view = View.whole((pixels.shape[0], pixels.shape[1]))
+        size = (pixels.shape[0], pixels.shape[1])
         if is_drawing(pixels):
-            return LinePicture(pixels, read_lines(path)).condition(view)
-        return CannyPicture(pixels).condition(view)
+            return ConditionFile(LinePicture(pixels, read_lines(path)), size)
+        return ConditionFile(CannyPicture(pixels), size)
     if config.classes == FACE_EDGE_CHANNELS:
         labels = read_labels(path, len(FACE_CLASSES))
         size = (labels.shape[0], labels.shape[1])
         nothing_seen = np.zeros((*size, 3), np.uint8)
-        return FaceEdgePicture(nothing_seen, 1 << labels).condition(View.whole(size))
+        return ConditionFile(FaceEdgePicture(nothing_seen, parts_of_map(labels)), size)
     if config.classes == POSE_CHANNELS:
         if canvas is None:
             raise ValueError(
                 f"{path}: joints without the size of the picture that they are places in; give "
                 "the pose as channels, from rabit.data.pose"
             )
-        pixels = np.zeros((*canvas, 3), np.uint8)
-        return PosePicture(pixels, read_joints(path)).condition(View.whole(canvas))
+        joints = read_joints(path)
+        if not joints.seen.any():
+            raise ValueError(f"{path}: no joint of any person; give a pose that shows some")
+        return ConditionFile(PosePicture(np.zeros((*canvas, 3), np.uint8), joints), canvas)
     raise ValueError(
         f"{path}: the model reads channels that no file holds ({', '.join(config.classes)}); give "
         "them as a tensor"

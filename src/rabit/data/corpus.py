@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
@@ -17,7 +18,10 @@ from rabit.data.references import Layout, rank_references, read_references
 from rabit.data.source import Picture, Source, Split
 from rabit.data.transforms import View
 
-# Size at which conditions are compared where there is no list of references.
+MOST_COMPARED = 2000
+"""How many pictures can be a reference where there is no list and conditions are compared."""
+
+# The size at which they are.
 _COMPARED = (128, 128)
 
 
@@ -50,7 +54,8 @@ class SourceCorpus(Dataset[Sample]):
 
     Exemplars come from the source's list of references where it has one, and otherwise from the
     likeness of the conditions, computed once here (`rank_references`). Where the source knows which
-    pictures show the same look in another pose, a training exemplar is one of these, and the
+    pictures show the same look in another pose, a training exemplar is one of these in
+    place of a reference, and the
     picture itself where there is none; the truth then has the exemplar's look.
 
     While training the truth and the exemplar are each seen in a crop and flip of their own, drawn
@@ -95,7 +100,12 @@ class SourceCorpus(Dataset[Sample]):
             self._chosen = _choose(indices, source.pair_count, "pairs")
             return
         self._chosen = _choose(indices, len(source), "images")
-        if not train or (self._mix.needs_references and not source.partners):
+        self._partners: tuple[tuple[int, ...], ...] = ()
+        if train and source.partners:
+            allowed = set(self._chosen)
+            kept = (source.partners[i] for i in self._chosen)
+            self._partners = tuple(tuple(o for o in row if o in allowed) for row in kept)
+        elif not train or self._mix.needs_references:
             self._references = self._list_references()
 
     @property
@@ -136,7 +146,7 @@ class SourceCorpus(Dataset[Sample]):
         if self._train:
             rng = np.random.default_rng((self._seed, self._epoch, index))
             other = self._draw_exemplar(index, rng)
-            paired = other == own or other in self._partners(own)
+            paired = other == own or bool(self._partners)
             view = View.draw(self._size, rng, self._source.flips)
             exemplar_view = View.draw(self._size, rng, self._source.flips)
         else:
@@ -150,24 +160,23 @@ class SourceCorpus(Dataset[Sample]):
     def _draw_exemplar(self, index: int, rng: np.random.Generator) -> int:
         """Draws the picture that a training sample's exemplar is a view of."""
         own, source = self._chosen[index], rng.random()
-        if self._source.partners:
-            allowed = set(self._chosen)
-            partners = [other for other in self._partners(own) if other in allowed]
-            return partners[int(source * len(partners))] if partners else own
+        if self._partners:
+            partners, others = self._partners[index], 1 - self._mix.itself
+            if not partners or source >= others:
+                return own
+            return partners[int(source / others * len(partners))]
         if source < self._mix.hard:
             return self._references[index][-1]
         if source < self._mix.hard + self._mix.easy:
             return self._references[index][0]
         return own
 
-    def _partners(self, picture: int) -> tuple[int, ...]:
-        return self._source.partners[picture] if self._source.partners else ()
-
     def _list_references(self) -> tuple[tuple[int, ...], ...]:
         """The references of every chosen picture, never none."""
         source = self._source.references(self._train)
         if source is None:
-            return self._rank()
+            ranked = self._rank(self._chosen)
+            return tuple(ranked[i] for i in self._chosen)
         names = self._source.names
         listed = read_references(source.path, names, source.partial)
         missing = [names[i] for i in self._chosen if i not in listed]
@@ -179,22 +188,35 @@ class SourceCorpus(Dataset[Sample]):
         if not self._train and not missing:
             return tuple(listed[i] for i in self._chosen)
         allowed = set(self._chosen) if self._train else set(range(len(names)))
-        kept = [tuple(r for r in listed.get(i, ()) if r in allowed) for i in self._chosen]
-        if all(kept):
-            return tuple(kept)
-        return tuple(own or ranked for own, ranked in zip(kept, self._rank(), strict=True))
+        kept = {i: tuple(r for r in listed.get(i, ()) if r in allowed) for i in self._chosen}
+        kept |= self._rank([i for i in self._chosen if not kept[i]])
+        return tuple(kept[i] for i in self._chosen)
 
-    def _rank(self) -> tuple[tuple[int, ...], ...]:
-        """References among the chosen pictures, from their conditions."""
-        if len(self._chosen) < 2:
+    def _rank(self, wanted: Sequence[int]) -> dict[int, tuple[int, ...]]:
+        """References of some of the chosen pictures among all of them, from their conditions.
+
+        Of more than MOST_COMPARED chosen pictures as many, evenly spaced, are candidates.
+        """
+        if not wanted:
+            return {}
+        chosen = self._chosen
+        if len(chosen) < 2:
             raise ValueError(
                 f"{self._source.root}: one image only, but an exemplar has to be another one; use "
                 "2 or more images"
             )
+        candidates = chosen[:: math.ceil(len(chosen) / MOST_COMPARED)]
+        pictures = sorted({*wanted, *candidates})
         view = View.whole(_COMPARED)
-        conditions = (self._source.load(i).condition(view) for i in self._chosen)
-        ranked = rank_references([Layout.of_condition(condition) for condition in conditions])
-        return tuple(tuple(self._chosen[i] for i in row) for row in ranked.tolist())
+        layouts = [Layout.of_condition(self._source.load(i).condition(view)) for i in pictures]
+        place = {picture: row for row, picture in enumerate(pictures)}
+        ranked = rank_references(
+            layouts,
+            queries=[place[i] for i in wanted],
+            candidates=sorted(place[i] for i in candidates),
+        )
+        rows = zip(wanted, ranked.tolist(), strict=True)
+        return {i: tuple(pictures[row] for row in best) for i, best in rows}
 
 
 def make_sample(

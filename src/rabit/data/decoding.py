@@ -140,16 +140,19 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """Turns an image as the camera's orientation says."""
+    turn = _UPRIGHT.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
 def rgb_pixels(decoded: Decoded, name: str) -> UInt8[np.ndarray, "H W 3"]:
     """Returns a photograph upright, as RGB, what is transparent as white, in a new array.
 
     Raises:
         ValueError: the mode has no known way to RGB.
     """
-    image = decoded.image
-    turn = _UPRIGHT.get(_orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
+    image = _upright(decoded.image)
     if image.mode in _SIXTEEN_BIT:
         grey = np.asarray(image).astype(np.int64)
         if int(grey.min()) < 0 or int(grey.max()) > 65_535:
@@ -174,12 +177,12 @@ def rgb_pixels(decoded: Decoded, name: str) -> UInt8[np.ndarray, "H W 3"]:
 
 
 def id_pixels(decoded: Decoded, name: str) -> Integer[np.ndarray, "H W"]:
-    """Returns the numbers that the pixels of a label map hold: of a palette the indices.
+    """Returns the numbers that the pixels of a label map hold, upright: of a palette the indices.
 
     Raises:
         ValueError: the pixels are colours.
     """
-    image = decoded.image
+    image = _upright(decoded.image)
     values = np.asarray(image)
     if image.mode == "1":
         return values.astype(np.uint8)

@@ -34,6 +34,11 @@ FACE_EDGE_CHANNELS = ("edges", *(f"{part}_distance" for part in EDGE_PARTS), "pa
 
 GLASSES = FACE_CLASSES.index("glasses")
 
+# Part masks of the skin go on below these.
+_ON_SKIN = (
+    *("l_brow", "r_brow", "l_eye", "r_eye", "nose"),
+    *("u_lip", "mouth", "l_lip", "glasses"),
+)
 _SIDES = (("l_brow", "r_brow"), ("l_eye", "r_eye"), ("l_ear", "r_ear"))
 _OTHER_SIDE = {a: b for left, right in _SIDES for a, b in ((left, right), (right, left))}
 _MIRRORED_IDS = np.array(
@@ -55,6 +60,19 @@ def part_mask(parts: Int64[np.ndarray, "H W"], name: str) -> Bool[np.ndarray, "H
         name: of the part.
     """
     return (parts >> FACE_CLASSES.index(name) & 1).astype(bool)
+
+
+def parts_of_map(labels: Int64[np.ndarray, "H W"]) -> Int64[np.ndarray, "H W"]:
+    """Returns the parts that a merged map shows, with the skin going on below what lies on it.
+
+    Args:
+        labels: (H, W) ids of FACE_CLASSES.
+
+    Returns:
+        (H, W), bit i set where the pixel is in the part of id i.
+    """
+    on_skin = np.isin(labels, [FACE_CLASSES.index(name) for name in _ON_SKIN])
+    return (1 << labels) | (on_skin.astype(np.int64) << FACE_CLASSES.index("skin"))
 
 
 def paint_parts(parts: Int64[np.ndarray, "H W"]) -> Int64[np.ndarray, "H W"]:

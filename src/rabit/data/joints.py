@@ -108,19 +108,21 @@ class Joints:
             np.stack([width - 1 - places[:, 0], places[:, 1]], axis=1), self.seen[list(_OPPOSITE)]
         )
 
-    def check_inside(self, size: tuple[int, int]) -> None:
+    def check_inside(self, size: tuple[int, int], slack: float = 0.0) -> None:
         """Checks that the joints may belong to a picture.
 
         Args:
             size: its height and width. A joint may be cut off, but no further away than the
                 picture is high or wide.
+            slack: pixels that a joint may be further away.
 
         Raises:
             ValueError: a seen joint lies further outside; mostly the picture is another one, or
                 was resized.
         """
         limits = np.array([size[1], size[0]])
-        far = self.seen & ((self.places < -limits) | (self.places > 2 * limits)).any(axis=1)
+        beyond = (self.places < -limits - slack) | (self.places > 2 * limits + slack)
+        far = self.seen & beyond.any(axis=1)
         for joint in np.flatnonzero(far):
             x, y = self.places[joint]
             raise ValueError(

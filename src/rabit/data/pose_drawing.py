@@ -78,7 +78,7 @@ def draw_pose(joints: Joints, size: tuple[int, int]) -> Float32[np.ndarray, "20 
     Raises:
         ValueError: a joint lies far outside the drawing.
     """
-    joints.check_inside(size)
+    joints.check_inside(size, slack=1.0)  # a resize moves them by less
     limbs = [_limb_spans(joints, limb, size) for limb in range(len(LIMBS))]
     channels = np.empty((3 + len(LIMBS), *size), np.float32)
     channels[:3] = _skeleton(joints, limbs, size).transpose(2, 0, 1)
@@ -104,7 +104,7 @@ def limb_regions(joints: Joints, size: tuple[int, int], radius: float) -> Int64[
     """
     if not radius > 0:
         raise ValueError(f"radius is {radius}, expected pixels, above 0")
-    joints.check_inside(size)
+    joints.check_inside(size, slack=1.0)  # a resize moves them by less
     regions = np.zeros(size, np.int64)
     nearest = np.full(size, np.nextafter(np.float64(radius) ** 2, np.inf))
     for limb, ends in enumerate(LIMBS):

@@ -52,20 +52,28 @@ class Layout:
         return cls.of(ids, int(ids.max()) + 1)
 
 
-def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.ndarray, "N K"]:
-    """Lists for each map the maps most like it, best first, itself left out.
+def rank_references(
+    layouts: Sequence[Layout],
+    count: int = COUNT,
+    queries: Sequence[int] | None = None,
+    candidates: Sequence[int] | None = None,
+) -> Int64[np.ndarray, "Q K"]:
+    """Lists for maps the maps most like them, best first, itself left out.
 
     The likeness of two maps is the mean of two cosines: of their one-hot 16×16 maps (the share of
     cells with the same class: the same thing in the same place) and of their class shares (the same
-    things, anywhere). It is exact: all maps are compared, some rows at a time, so that memory grows
-    with N, not N². Of equally like maps the earlier comes first.
+    things, anywhere). It is exact: all candidates are compared, some rows at a time, so that memory
+    grows with N, not N². Of equally like maps the earlier comes first.
 
     Args:
         layouts: N maps, at least two.
         count: most references a map.
+        queries: indices of the maps that get references; None for all.
+        candidates: indices of the maps that are compared with, ascending, two or more; None for
+            all.
 
     Returns:
-        (N, K) int64 indices into `layouts`, K = min(count, N - 1).
+        (Q, K) int64 indices into `layouts`, K the smaller of count and the candidates less one.
 
     Raises:
         ValueError: fewer than two maps.
@@ -73,19 +81,21 @@ def rank_references(layouts: Sequence[Layout], count: int = COUNT) -> Int64[np.n
     total = len(layouts)
     if total < 2:
         raise ValueError(f"{total} label maps: there is no other image to refer to; give 2 or more")
+    asked = np.arange(total) if queries is None else np.asarray(queries)
+    others = np.arange(total) if candidates is None else np.asarray(candidates)
     cells = np.stack([layout.cells for layout in layouts])
     classes = max(len(layout.shares) for layout in layouts)
     shares = np.stack([np.pad(x.shares, (0, classes - len(x.shares))) for x in layouts])
-    kept = min(count, total - 1)
-    ranked = np.empty((total, kept), dtype=np.int64)
-    step = max(1, _CHUNK // (total * cells.shape[1]))
-    for start in range(0, total, step):
-        rows = np.arange(start, min(start + step, total))
-        same = np.count_nonzero(cells[rows, None] == cells[None], axis=2) / cells.shape[1]
-        likeness = same + shares[rows] @ shares.T
-        likeness[np.arange(len(rows)), rows] = -np.inf
+    kept = min(count, len(others) - 1)
+    ranked = np.empty((len(asked), kept), dtype=np.int64)
+    step = max(1, _CHUNK // (len(others) * cells.shape[1]))
+    for start in range(0, len(asked), step):
+        rows = asked[start : start + step]
+        same = np.count_nonzero(cells[rows, None] == cells[others], axis=2) / cells.shape[1]
+        likeness = same + shares[rows] @ shares[others].T
+        likeness[rows[:, None] == others] = -np.inf
         order = np.argsort(-likeness, axis=1, kind="stable")
-        ranked[rows] = order[:, :kept]
+        ranked[start : start + len(rows)] = others[order[:, :kept]]
     return ranked
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from rabit.config import ExemplarMix
 from rabit.data.corpus import SourceCorpus
 from rabit.data.images import save_png
 from rabit.data.layouts.deepfashion import DeepFashionSource
@@ -129,11 +130,17 @@ def test_views_of_one_garment_are_partners(root: Path, name: str) -> None:
     )
     source = DeepFashionSource(root)
     assert source.partners == ((2,), (), (), (5,), (), ())
-    corpus = SourceCorpus(source, (16, 16))
+    corpus = SourceCorpus(source, (16, 16), mix=ExemplarMix(0.5, 0.5, 0))
     assert [sample.paired for sample in corpus] == [True] * 6
     # The exemplar is the other view, which is all of one colour, and else the picture itself.
     for index, other in enumerate((2, 1, 2, 5, 4, 5)):
         assert float(corpus[index].exemplar.mean()) == pytest.approx(40 * other / 127.5 - 1)
+    itself = SourceCorpus(source, (16, 16), mix=ExemplarMix(0, 0, 1))
+    for index in range(6):
+        assert float(itself[index].exemplar.mean()) == pytest.approx(40 * index / 127.5 - 1)
+    # Partners that are held out are no exemplars.
+    alone = SourceCorpus(source, (16, 16), mix=ExemplarMix(0.5, 0.5, 0), indices=[0, 1])
+    assert float(alone[0].exemplar.mean()) == pytest.approx(-1)
 
 
 def test_a_list_of_other_garments_says_nothing(root: Path) -> None:
