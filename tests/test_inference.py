@@ -433,3 +433,18 @@ def test_match_coordinates_have_centres_at_whole_numbers() -> None:
 def test_a_model_without_alignment_has_no_matches() -> None:
     result = translator_of(alignment__method="none").translate(LABELS, PHOTO, LABELS)
     assert result.matches is None and result.correspondence is None
+
+
+def test_a_map_of_half_the_photographs_sides_is_brought_to_its_size() -> None:
+    translator = load("scenes-small")
+    sample = SCENES[0]
+    labels = sample.exemplar_condition.regions[::2, ::2].numpy()
+    large = labels.repeat(2, 0).repeat(2, 1)
+    condition = sample.condition.regions.numpy()
+    half = translator.translate(condition, sample.exemplar, labels)
+    whole = translator.translate(condition, sample.exemplar, large)
+    assert torch.equal(half.image, whole.image)
+    edited = translator.edit(sample.truth, condition[::2, ::2], condition[::2, ::2])
+    assert torch.equal(edited.image[0], sample.truth)
+    with pytest.raises(ValueError, match="exemplar_condition is .* of one size, or of one shape"):
+        translator.translate(condition, sample.exemplar, labels[:, :-4])

@@ -2,11 +2,21 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from rabit.writing import WriteError, check_target, naming, write_files
+from rabit.writing import (
+    WriteError,
+    check_target,
+    is_partial,
+    naming,
+    partial_path,
+    sole_writer,
+    write_files,
+)
 
 
 def test_errors_name_the_target_and_what_to_do(tmp_path: Path) -> None:
@@ -55,3 +65,105 @@ def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:
     write_files({one: b"7"}, overwrite=True)
     assert one.read_bytes() == b"7"
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["new", "one", "other"]
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["links", "no links"])
+def test_what_was_there_comes_back_if_a_later_file_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    old, folder = tmp_path / "old", tmp_path / "folder"
+    (folder / "full").mkdir(parents=True)
+    old.write_bytes(b"old")
+    files = {old: b"1", tmp_path / "new" / "a": b"2", folder: b"3"}
+    with pytest.raises(WriteError, match="folder: could not be written .*choose another name"):
+        write_files(files, overwrite=True)
+    assert old.read_bytes() == b"old"
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["folder", "full", "old"]
+    files.pop(folder)
+    write_files(files, overwrite=True)
+    assert [path.read_bytes() for path in files] == [b"1", b"2"]
+    assert sorted(p.name for p in tmp_path.rglob("*")) == ["a", "folder", "full", "new", "old"]
+
+
+# Kills children, each before another of their steps on files, and looks at what they have left.
+_KILLED = """
+import os, signal, sys
+from itertools import count
+from pathlib import Path
+from rabit.writing import is_partial, write_files
+
+
+def kill_at(step, paths):
+    child = os.fork()
+    if not child:
+        steps = count(1)
+
+        def hook(event, args):
+            if (event == "open" or event.startswith("os.")) and next(steps) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        write_files({path: b"new" for path in paths}, overwrite=True)
+        os._exit(0)
+    status = os.waitpid(child, 0)[1]
+    assert status == 0 or os.WTERMSIG(status) == signal.SIGKILL
+    return status == 0
+
+
+for number in (1, 3):
+    folder = Path(sys.argv[1], str(number))
+    folder.mkdir()
+    paths = [folder / str(i) for i in range(number)]
+    for step in count(1):
+        for path in paths:
+            path.write_bytes(b"old")
+        complete = kill_at(step, paths)
+        content = {path.read_bytes() if path.exists() else b"none" for path in paths}
+        assert content <= {b"old", b"new"}, (step, content)
+        left = {path.name for path in folder.iterdir()} - {path.name for path in paths}
+        assert all(map(is_partial, left)), left
+        if complete:
+            break
+    assert content == {b"new"} and step > 2 * number
+"""
+
+
+def test_a_killed_process_leaves_each_file_old_or_new(tmp_path: Path) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    subprocess.run([sys.executable, "-c", _KILLED, tmp_path], check=True)
+
+
+def test_partial_files_are_known_by_their_names(tmp_path: Path) -> None:
+    one, other = (partial_path(tmp_path / "a.png") for _ in range(2))
+    assert one.parent == tmp_path and one != other and is_partial(one.name)
+    for name in (".mine.part", "a.part", f"a{one.name}", f"{one.name}\n", ".0123456789ABCDEF.part"):
+        assert not is_partial(name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot tell")
+def test_a_folder_has_one_writer(tmp_path: Path) -> None:
+    for _ in range(2):
+        with sole_writer(tmp_path) as alone:
+            assert alone
+            refused = pytest.raises(WriteError, match="another run is writing it; wait until")
+            with refused, sole_writer(tmp_path):
+                pass
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot tell")
+def test_a_drive_that_cannot_tell_of_writers_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EBADF, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with sole_writer(tmp_path) as alone:
+        assert not alone

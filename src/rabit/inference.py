@@ -150,7 +150,7 @@ class Translator:
             maps = layout_batch(
                 exemplar_condition, self.config.condition, "exemplar_condition", canvas
             )
-            maps = maps.resize(canvas) if maps.pictures else maps
+            maps = _fitted(maps, canvas)
             _require_equal(images, maps, "exemplar", "exemplar_condition")
         if len(images) == 1:
             images = images.expand(len(layout), -1, -1, -1)
@@ -192,7 +192,7 @@ class Translator:
         canvas = (images.shape[-2], images.shape[-1])
         before = layout_batch(condition, self.config.condition, "condition", canvas)
         after = layout_batch(edited_condition, self.config.condition, "edited_condition", canvas)
-        before, after = (each.resize(canvas) if each.pictures else each for each in (before, after))
+        before, after = _fitted(before, canvas), _fitted(after, canvas)
         _require_equal(images, before, "image", "condition")
         _require_equal(images, after, "image", "edited_condition")
         result = self._run(after, images, before, seed)
@@ -284,13 +284,20 @@ def load(name_or_path: str | Path) -> Translator:
     return Translator(stored.network, stored.config)
 
 
+def _fitted(layout: Layout, size: tuple[int, int]) -> Layout:
+    """Brings conditions of a photograph's shape, such as maps of half its sides, to its size."""
+    (height, width), (rows, columns) = layout.size, size
+    same_shape = height * columns == width * rows
+    return layout.resize(size) if same_shape or layout.pictures else layout
+
+
 def _require_equal(images: Tensor, layout: Layout, name: str, layout_name: str) -> None:
     """Checks that photographs and their conditions are equal in size and number."""
     height, width = images.shape[-2:]
     if (height, width) != layout.size:
         raise ValueError(
             f"{name} is {height}x{width} and {layout_name} is {layout.size[0]}x{layout.size[1]} "
-            "(height x width); they must be of one size"
+            "(height x width); they must be of one size, or of one shape"
         )
     if len(images) != len(layout):
         raise ValueError(

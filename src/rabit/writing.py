@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import secrets
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 WORK_PREFIX = ".rabit-"
@@ -78,6 +81,8 @@ def check_target(target: Path, folder: bool = False) -> None:
 def write_files(files: Mapping[Path, bytes], overwrite: bool = False) -> None:
     """Writes several files: all of them appear, or none, and what was there stays.
 
+    A killed process may leave some of several files new and the others old, but none half-written.
+
     Args:
         files: what each holds; missing folders are made.
         overwrite: whether files that are there may be replaced.
@@ -90,23 +95,108 @@ def write_files(files: Mapping[Path, bytes], overwrite: bool = False) -> None:
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already; choose another name or overwrite it")
     created: list[Path] = []
-    temporary: list[Path] = []
-    moves: list[tuple[Path, Path]] = []
+    moves: list[_Move] = []
     try:
         for path, data in files.items():
             with naming(path):
                 created += make_folders(path.parent)
-                partial, old = (path.with_name(f".{secrets.token_hex(8)}.part") for _ in range(2))
-                temporary += [partial, old]
-                partial.write_bytes(data)
-                moves += [(path, old)] if path.exists() else []
-                moves.append((partial, path))
-        with naming(next(iter(files))):
-            exchange(moves)
+                moves.append(_Move(path, partial_path(path), partial_path(path)))
+                moves[-1].new.write_bytes(data)
+                if len(moves) < len(files) and os.path.lexists(path):
+                    _copy(path, moves[-1].old)
+        _replace(moves)
     finally:
-        for path in temporary:
-            path.unlink(missing_ok=True)
-        _remove_empty(created)
+        for move in moves:
+            move.new.unlink(missing_ok=True)
+            move.old.unlink(missing_ok=True)
+        remove_empty(created)
+
+
+@dataclass(frozen=True)
+class _Move:
+    """A file that is written: its path, and those of its new and, as a copy, old content."""
+
+    path: Path
+    new: Path
+    old: Path
+
+
+def _replace(moves: Sequence[_Move]) -> None:
+    """Puts new files in their places, each at once, or the old ones back if that fails.
+
+    At no time is there no file where there was one, should the process be killed. The last file
+    needs no copy of the old one: once it is in its place, all are.
+    """
+    try:
+        for move in moves:
+            with naming(move.path):
+                move.new.replace(move.path)
+    except BaseException:
+        if os.path.lexists(moves[-1].new):
+            for move in reversed(moves[:-1]):
+                if os.path.lexists(move.new):
+                    continue
+                if os.path.lexists(move.old):
+                    move.old.replace(move.path)
+                else:
+                    move.path.unlink()
+        raise
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Gives a file a second name or, where the file system has no such links, copies it."""
+    try:
+        os.link(path, copy, follow_symlinks=False)
+    except (NotImplementedError, OSError):
+        shutil.copy2(path, copy, follow_symlinks=False)
+
+
+def partial_path(path: Path) -> Path:
+    """Returns a new path beside a file's for what is written until it is complete."""
+    return path.with_name(f".{secrets.token_hex(8)}.part")
+
+
+def is_partial(name: str) -> bool:
+    """Tells whether a file is called as by `partial_path`: what a killed process may leave."""
+    return re.fullmatch(r"\.[0-9a-f]{16}\.part", name) is not None
+
+
+@contextmanager
+def sole_writer(folder: Path) -> Iterator[bool]:
+    """Refuses to fill a folder that another process fills by this function.
+
+    Nothing is left in the folder by it, even if the process is killed.
+
+    Args:
+        folder: there already.
+
+    Yields:
+        Whether there is surely no other; some network drives, and Windows, cannot tell.
+
+    Raises:
+        WriteError: there is another.
+    """
+    if sys.platform == "win32":
+        yield False
+        return
+    import fcntl  # Windows has none
+
+    with naming(folder):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        alone = True
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise WriteError(
+                f"{folder}: another run is writing it; wait until that has ended, or give another "
+                "folder"
+            ) from error
+        except OSError:
+            alone = False
+        yield alone
+    finally:
+        os.close(handle)
 
 
 @contextmanager
@@ -125,7 +215,7 @@ def workplace(out: Path) -> Iterator[Path]:
         yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)
-        _remove_empty(created)
+        remove_empty(created)
 
 
 def replaceable(
@@ -194,7 +284,7 @@ def exchange(moves: Sequence[tuple[Path, Path]]) -> None:
     except BaseException:
         for source, target in reversed(done):
             target.rename(source)
-        _remove_empty(created)
+        remove_empty(created)
         raise
 
 
@@ -209,7 +299,7 @@ def make_folders(folder: Path) -> list[Path]:
     return missing
 
 
-def _remove_empty(folders: Sequence[Path]) -> None:
+def remove_empty(folders: Sequence[Path]) -> None:
     """Removes folders, the last first, that hold nothing."""
     for folder in reversed(folders):
         with suppress(OSError):

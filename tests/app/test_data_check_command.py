@@ -11,7 +11,9 @@ from typer.testing import CliRunner, Result
 
 from rabit.app.data_check_command import data_check_command
 from rabit.app.errors import Commands
+from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
+from rabit.data.shards.writer import write_shards
 
 app = typer.Typer(cls=Commands, add_completion=False, pretty_exceptions_enable=False)
 app.command("check")(data_check_command)
@@ -45,6 +47,15 @@ def test_sound_corpus(folder: Path) -> None:
         assert sheet.format == "PNG" and sheet.width > 1000
     assert json.loads(Path("report.json").read_text())["usable"] is True
     assert sorted(folder.rglob("*")) == before
+
+
+def test_sound_shards(folder: Path) -> None:
+    write_shards(open_source(folder), "folder", Path("shards"), 5)
+    result = check("shards")
+    assert result.exit_code == 0, result.output
+    assert "layout shards" in result.output
+    assert "14 pictures, 14 pairs with a ground truth" in result.output
+    assert Path("shards-check.png").is_file()
 
 
 def test_problems_are_named_and_the_exit_code_tells(folder: Path) -> None:

@@ -14,6 +14,8 @@ from rabit.app.errors import Commands
 from rabit.data import pairs
 from rabit.data.layouts.find import open_source
 from rabit.data.references import read_references
+from rabit.data.scenes import write_scenes
+from rabit.data.shards.writer import write_shards
 from rabit.layers import perceptual
 from rabit.layers.perceptual import random_backbone
 from rabit.layers.vgg import Vgg
@@ -197,3 +199,14 @@ def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     result = run_pairs(tmp_path / "nowhere")
     assert result.exit_code == 1
     assert f"{tmp_path / 'nowhere'}: no such folder" in result.stderr
+
+
+def test_shards_are_refused_before_any_work(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", 3, 0, (64, 64))
+    shards = tmp_path / "shards"
+    write_shards(open_source(tmp_path / "scenes"), "folder", shards)
+    before = contents(tmp_path)
+    result = run_pairs(shards)
+    assert result.exit_code == 1
+    assert f"{shards}: holds shards" in result.stderr and "on that folder" in result.stderr
+    assert contents(tmp_path) == before

@@ -142,14 +142,14 @@ def test_a_failure_leaves_no_part_of_the_outputs(
 ) -> None:
     (files / "warped.png").write_bytes(b"old")
     before = contents(files)
-    rename = Path.rename
+    replace = Path.replace
 
     def fail(source: Path, target: Path) -> Path:
         if target.name == "matches.npy":
             raise OSError(errno.ENOSPC, "No space left on device", str(source))
-        return rename(source, target)
+        return replace(source, target)
 
-    monkeypatch.setattr(Path, "rename", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     given = ("match", files / "a-map.png", files / "b.png", "--model", model, "--overwrite")
     result = run(*given, "--out", files)
     assert result.exit_code == 1

@@ -164,14 +164,14 @@ def test_a_failure_leaves_no_part_of_the_outputs(
 ) -> None:
     (files / "result.png").write_bytes(b"old")
     before = {path.name: path.read_bytes() for path in files.iterdir()}
-    rename = Path.rename
+    replace = Path.replace
 
     def fail(source: Path, target: Path) -> Path:
         if target.name == "grid.png":
             raise OSError(errno.ENOSPC, "No space left on device", str(source))
-        return rename(source, target)
+        return replace(source, target)
 
-    monkeypatch.setattr(Path, "rename", fail)
+    monkeypatch.setattr(Path, "replace", fail)
     given = ("translate", files / "a-map.png", files / "b.png", "--model", model, "--overwrite")
     outputs = ("--out", files / "result.png", "--grid", files / "new" / "grid.png")
     result = run(*given, *outputs)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -277,6 +279,48 @@ def test_missing_folder_of_maps(corpus: Path) -> None:
 def test_a_folder_that_is_no_corpus(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing")
     assert found(check_folder(tmp_path)) == [(".", "unknown-layout")]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+def test_pipes_are_not_waited_for(corpus: Path, poses: Path, tmp_path: Path) -> None:
+    os.mkfifo(corpus / "images" / "pipe.png")
+    os.mkfifo(corpus / "labels" / "pipe.jpg")
+    os.mkfifo(poses / "pose" / "pipe.json")
+    figures = tmp_path / "figures"
+    shutil.copytree(poses / "images", figures / "img")
+    shutil.copytree(poses / "pose", figures / "pose", ignore=lambda *_: ["pipe.json"])
+    os.mkfifo(figures / "img" / "pipe.png")
+    script = (
+        "import sys; from rabit.data.check import check_folder\n"
+        "for root in sys.argv[1:]:\n"
+        "    for f in check_folder(root).findings: print(f.kind, f.files[0])"
+    )
+    # A program of its own: one that waits for a pipe can only be ended from without.
+    roots = [str(root) for root in (corpus, poses, figures)]
+    command = [sys.executable, "-c", script, *roots]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert sorted(ended.stdout.splitlines()) == [
+        f"stray {corpus}/images/pipe.png",
+        f"stray {corpus}/labels/pipe.jpg",
+        f"unreadable {figures}/img/pipe.png",
+    ]
+
+
+def test_references_are_spelled_as_training_reads_them(corpus: Path) -> None:
+    for side in (images, maps):
+        side(corpus, 3).rename(side(corpus, 3).with_name("3.b.png"))
+    names = sorted(path.stem for path in (corpus / "images").iterdir())
+    rows = [f"{name},{names[i - 1]}" for i, name in enumerate(names)]
+    (corpus / "references.csv").write_text("\n".join(rows))
+    assert check_folder(corpus).findings == ()
+    (corpus / "references.csv").write_text("\n".join([*rows[2:], "nobody,a", "00005", "b,00001"]))
+    texts = [finding.text for finding in check_folder(corpus).findings]
+    assert len(texts) == 3
+    for text, part in zip(texts, ("'nobody', 'a'", "has no reference", "'b'"), strict=True):
+        assert part in text
+    (corpus / "references.csv").write_text("\n".join([*rows[1:-1], "nobody,00001"]))
+    texts = [finding.text for finding in check_folder(corpus).findings]
+    assert any("no row for 00000.png, 3.b.png;" in text for text in texts) and len(texts) == 2
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")

@@ -21,9 +21,9 @@ from rabit.data.faces import (
     FacePicture,
     face_edge_channels,
     paint_parts,
-    parts_of_map,
     part_edges,
     part_mask,
+    parts_of_map,
 )
 from rabit.data.transforms import View
 

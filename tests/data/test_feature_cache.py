@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from rabit.data.feature_cache import DESCRIPTION, FeatureCache, Settings
 from rabit.writing import WriteError
@@ -52,6 +55,13 @@ def collect(
     assert computed == len(compute.asked)
     assert np.array_equal(features, Compute()(paths))
     return features, compute.asked
+
+
+def left_half_written(path: Path, hours: float) -> Path:
+    path.write_bytes(b"half")
+    changed = time.time() - 3600 * hours
+    os.utime(path, (changed, changed))
+    return path
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -200,7 +210,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_files(tmp_path: Path, pictur
         child.send_signal(signal.SIGKILL)
         child.wait()
     # What a kill in the middle of writing leaves.
-    (cache / ".0123456789abcdef.part").write_bytes(b"half")
+    left_half_written(cache / ".0123456789abcdef.part", hours=2)
 
     paths = sorted(pictures.iterdir())
     names = [path.name for path in paths]
@@ -210,3 +220,72 @@ def test_killed_at_any_moment_it_ends_with_the_same_files(tmp_path: Path, pictur
     whole, _ = FeatureCache(fresh, SETTINGS, shard=1).collect(names, paths, Compute())
     assert np.array_equal(resumed, whole)
     assert contents(cache) == contents(fresh)
+
+
+def test_only_old_unfinished_files_of_its_own_are_removed(tmp_path: Path, pictures: Path) -> None:
+    cache = tmp_path / "cache"
+    collect(cache, pictures)
+    abandoned = left_half_written(cache / ".0123456789abcdef.part", hours=2)
+    # Perhaps a running process's, and two of the user's.
+    others = [
+        left_half_written(cache / ".fedcba9876543210.part", hours=0.5),
+        left_half_written(cache / ".mydownload.part", hours=50),
+        left_half_written(cache / ".0123456789abcdef.partial", hours=50),
+    ]
+    collect(cache, pictures)
+    assert not abandoned.exists() and all(path.exists() for path in others)
+
+
+@pytest.mark.parametrize("visible", [False, True])
+def test_nothing_is_removed_where_there_was_no_cache(tmp_path: Path, visible: bool) -> None:
+    folder = tmp_path / "downloads"
+    folder.mkdir()
+    hidden = left_half_written(folder / ".0123456789abcdef.part", hours=50)
+    if visible:
+        (folder / "mine.txt").write_text("mine")
+        with pytest.raises(ValueError, match="--cache"):
+            FeatureCache(folder, SETTINGS)
+    else:
+        FeatureCache(folder, SETTINGS)
+    assert hidden.read_bytes() == b"half"
+
+
+NESTED = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ['[["a"], 1, 2]', '["00.png", [3], 2]', '["00.png", 3, {}]', '["00.png"]', "7", NESTED],
+)
+def test_a_shard_that_tells_of_no_pictures_is_computed_anew(
+    tmp_path: Path, pictures: Path, entry: str
+) -> None:
+    cache = tmp_path / "cache"
+    collect(cache, pictures)
+    before = contents(cache)
+    features = np.zeros((1, 3), dtype=np.float32)
+    record = f'{{"pictures": [{entry}], "checksum": {zlib.crc32(features.tobytes())}}}'
+    save_file({"features": features}, cache / "shard-00000.safetensors", {"record": record})
+    assert collect(cache, pictures)[1] == ["00.png", "01.png", "02.png", "03.png"]
+    assert contents(cache) == before
+
+
+def test_features_of_another_type_are_computed_anew(tmp_path: Path, pictures: Path) -> None:
+    cache = tmp_path / "cache"
+    collect(cache, pictures)
+    entries = [[f"{i:02d}.png", 3, 10**18] for i in range(4)]
+    features = np.zeros((4, 3))
+    record = json.dumps({"pictures": entries, "checksum": zlib.crc32(features.tobytes())})
+    save_file({"features": features}, cache / "shard-00000.safetensors", {"record": record})
+    assert len(collect(cache, pictures)[1]) == 4
+
+
+@pytest.mark.parametrize("text", [NESTED, "[]", '{"settings": 3}', None])
+def test_a_description_of_something_else_is_no_cache(tmp_path: Path, text: str | None) -> None:
+    if text is None:
+        (tmp_path / DESCRIPTION).mkdir()
+    else:
+        (tmp_path / DESCRIPTION).write_text(text)
+    with pytest.raises(ValueError, match="--cache"):
+        FeatureCache(tmp_path, SETTINGS)
+    assert [path.name for path in tmp_path.iterdir()] == [DESCRIPTION]

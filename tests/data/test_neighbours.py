@@ -138,3 +138,67 @@ def test_wrong_arguments_are_refused(features: np.ndarray) -> None:
         broken[11, 3] = value
         with pytest.raises(ValueError, match="item 11"):
             nearest(broken, 3)
+
+
+def exact(features: np.ndarray, count: int) -> np.ndarray:
+    """All cosines in float64, pair by pair, equal ones by their indices."""
+    total = len(features)
+    norms = np.sqrt(np.square(features.astype(np.float64)).sum(axis=1))
+    first, second = (places.ravel() for places in np.indices((total, total)))
+    products = np.multiply(features[first], features[second], dtype=np.float64).sum(axis=1)
+    cosines = (products / (norms[first] * norms[second])).reshape(total, total)
+    np.fill_diagonal(cosines, -np.inf)
+    return np.argsort(-cosines, axis=1, kind="stable")[:, :count]
+
+
+@pytest.mark.parametrize(
+    ("spread", "most"),
+    # What float32 rounds to the same few numbers is apart by less than float64 resolves.
+    [(0, 4_800), (1e-9, 36_000), (1e-6, 4_800), (1e-4, 4_800), (1e-2, 4_800)],
+)
+def test_many_that_are_hardly_told_apart_cost_little(
+    spread: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(5)
+    mean = rng.random(40)
+    features = (mean * (1 + spread * rng.standard_normal((600, 40)))).astype(np.float32)
+    compared = []
+
+    def spy(
+        features: np.ndarray, norms: np.ndarray, first: np.ndarray, second: np.ndarray
+    ) -> np.ndarray:
+        compared.append(len(first))
+        return cosines(features, norms, first, second)
+
+    cosines = neighbours._cosines
+    monkeypatch.setattr(neighbours, "_cosines", spy)
+    found = nearest(features, 5)
+    assert np.array_equal(found, exact(features, 5))
+    # Of 360,000 pairs.
+    assert sum(compared) <= most
+
+
+def test_equal_vectors_among_others_and_of_many_lengths() -> None:
+    rng = np.random.default_rng(6)
+    distinct = rng.standard_normal((40, 24)).astype(np.float32)
+    features = distinct[rng.integers(0, 40, 500)]
+    assert np.array_equal(nearest(features, 9), exact(features, 9))
+    lengths = (features * rng.random((500, 1))).astype(np.float32)
+    assert np.array_equal(nearest(lengths, 9), exact(lengths, 9))
+
+
+def test_candidates_of_one_direction_are_compared_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(7)
+    features = (rng.random(24) * rng.random((300, 1))).astype(np.float32)
+    expected = exact(features, 4)
+    monkeypatch.setattr(neighbours, "_PAIRS", 1000)
+    sizes = []
+
+    def spy(features: np.ndarray, norms: np.ndarray, *pairs: np.ndarray) -> np.ndarray:
+        sizes.append(len(pairs[0]))
+        return cosines(features, norms, *pairs)
+
+    cosines = neighbours._cosines
+    monkeypatch.setattr(neighbours, "_cosines", spy)
+    assert np.array_equal(nearest(features, 4), expected)
+    assert max(sizes) <= 1000 + 300

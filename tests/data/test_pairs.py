@@ -14,6 +14,7 @@ from PIL import Image
 
 from rabit.data import pairs
 from rabit.data.feature_cache import FeatureCache
+from rabit.data.layouts.find import open_source
 from rabit.data.pairs import (
     Descriptor,
     PictureList,
@@ -23,6 +24,7 @@ from rabit.data.pairs import (
     references_text,
 )
 from rabit.data.references import read_references
+from rabit.data.shards.writer import write_shards
 from rabit.data.source import Split
 from rabit.layers.perceptual import random_backbone
 from rabit.layers.vgg import Vgg
@@ -142,6 +144,17 @@ def test_a_missing_folder_and_an_unknown_one_are_named(tmp_path: Path) -> None:
     (tmp_path / "documents").mkdir()
     with pytest.raises(ValueError, match="in no known layout"):
         list_pictures(tmp_path)
+
+
+def test_shards_are_sent_back_to_their_folder(photographs: Path, tmp_path: Path) -> None:
+    (photographs / "labels").mkdir()
+    for path in (photographs / "images").iterdir():
+        Image.new("L", (32, 24)).save(photographs / "labels" / path.name)
+    (photographs / "classes.txt").write_text("thing\n")
+    shards = tmp_path / "shards"
+    write_shards(open_source(photographs), "folder", shards)
+    with pytest.raises(ValueError, match=r"shards: holds shards.*pairs on that folder"):
+        list_pictures(shards)
 
 
 def test_references_are_the_most_alike_without_the_picture_itself() -> None:

@@ -121,6 +121,7 @@ def data_pairs_command(
     picture is not its own reference. Where the folder says what is for training and for testing,
     all references come from the training side. The rows are `key,ref1,ref2,…`, best first;
     training finds the list as FOLDER/references.csv, which comes before a layout's public lists.
+    Shards keep a copy of the list: write it first, then the shards.
 
     The features are kept in a folder of their own. A run that was stopped goes on there, and a
     later run computes only pictures that have changed. It may be deleted at any time.

@@ -205,15 +205,15 @@ def run_edit(
 
 
 def check_sizes(photograph: Path, condition: Path) -> None:
-    """Checks that a photograph, upright, and its map have one size.
+    """Checks that a photograph, upright, and its map have one shape.
 
     Raises:
         FileNotFoundError: one of them is missing.
-        ValueError: they have two sizes, or one cannot be read.
+        ValueError: they have two shapes, or one cannot be read.
     """
     height, width = read_image(photograph).shape[:2]
     found = decode_file(condition, "label map").image.size
-    if found != (width, height):
+    if found[0] * height != found[1] * width:
         raise ValueError(
             f"{photograph} is {width}×{height} pixels but its map {condition} "
             f"{found[0]}×{found[1]} (width×height); make them the same size, the map without "

@@ -15,11 +15,10 @@ from typing import Any
 from PIL import Image
 
 from rabit.config import Kind
-from rabit.data.checking.files import FileFacts
 from rabit.data.checking.findings import PROBLEMS, WARNINGS, Finding
 from rabit.data.checking.folder import check_plain
 from rabit.data.checking.listing import find_nested
-from rabit.data.checking.records import Looked, Record, Run, count_pixels, find_unused
+from rabit.data.checking.records import Looked, Record, Run, T, count_pixels, find_unused
 from rabit.data.checking.sources import check_source
 from rabit.data.layouts.find import LAYOUTS, find_layout, open_source
 from rabit.data.layouts.folder import choose_condition
@@ -123,7 +122,7 @@ def check_folder(
         layout: a name in `LAYOUTS`; None finds out.
         condition: labels, edges, pose or canny; None for the layout's own.
         threads: how many files are read at a time; None for one a core.
-        progress: called with the number of files that are read and their total.
+        progress: called with the number of files, or of pictures, that are read and their total.
 
     Raises:
         FileNotFoundError: there is no such folder.
@@ -201,10 +200,10 @@ def _runner(threads: int | None, progress: Callable[[int, int], None] | None) ->
     """
     pool = ThreadPoolExecutor(threads or os.cpu_count() or 1)
 
-    def run(tasks: Sequence[Callable[[], FileFacts]]) -> list[FileFacts]:
+    def run(tasks: Sequence[Callable[[], T]]) -> list[T]:
         results = []
-        for facts in pool.map(lambda task: task(), tasks):
-            results.append(facts)
+        for result in pool.map(lambda task: task(), tasks):
+            results.append(result)
             if progress is not None:
                 progress(len(results), len(tasks))
         return results

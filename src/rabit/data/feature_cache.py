@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -24,6 +27,10 @@ SHARD = 128
 
 _WHAT = "features of pictures, kept by rabit; safe to delete"
 _SHARDS = "shard-[0-9]*.safetensors"
+# As `write_files` calls what it has not finished.
+_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
+# Older ones are no running process's, in seconds: a file is written in a moment.
+_ABANDONED = 3600
 
 Settings: TypeAlias = Mapping[str, str | int | list[int]]
 Features: TypeAlias = Float32[np.ndarray, "N D"]
@@ -97,8 +104,8 @@ class FeatureCache:
                 f"{self.folder}: holds files but no {DESCRIPTION} of a feature cache; choose "
                 "another folder with --cache"
             )
-        for partial in self.folder.glob(".*.part"):  # left by a process that was killed
-            partial.unlink()
+        if found is not None:
+            self._tidy()
         if found == self.settings:
             return None
         # Only then the new description: killed in between, it is still the old one's cache.
@@ -107,6 +114,15 @@ class FeatureCache:
         text = json.dumps({"what": _WHAT, "settings": self.settings}, indent=1) + "\n"
         write_files({path: text.encode()}, overwrite=True)
         return found
+
+    def _tidy(self) -> None:
+        """Removes what processes that were killed left half-written."""
+        latest = time.time() - _ABANDONED
+        for path in self.folder.iterdir():
+            with suppress(FileNotFoundError):  # another process may tidy up as well
+                known = _UNFINISHED.fullmatch(path.name) and path.is_file()
+                if known and path.lstat().st_mtime < latest:
+                    path.unlink()
 
     def collect(
         self,
@@ -184,7 +200,7 @@ def _read_description(path: Path) -> Settings | None:
     """Reads the settings of a cache; None where the file is missing or something else."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, ValueError, RecursionError):
         return None
     settings = found.get("settings") if isinstance(found, dict) else None
     return settings if isinstance(settings, dict) and found.get("what") == _WHAT else None
@@ -207,9 +223,20 @@ def _read_shard(path: Path) -> _Shard | None:
         with safe_open(path, framework="np") as file:
             record = json.loads((file.metadata() or {})["record"])
             features = file.get_tensor("features")
-        pictures = tuple(PictureFile(*entry) for entry in record["pictures"])
+        pictures = tuple(_picture(*entry) for entry in record["pictures"])
         intact = record["checksum"] == zlib.crc32(features.tobytes())
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError):
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         return None
-    fits = features.ndim == 2 and len(features) == len(pictures)
+    fits = features.ndim == 2 and len(features) == len(pictures) and features.dtype == np.float32
     return _Shard(pictures, features) if intact and fits else None
+
+
+def _picture(name: object, size: object, changed: object) -> PictureFile:
+    """Checks what a shard says of a picture.
+
+    Raises:
+        TypeError: it is something else.
+    """
+    if not isinstance(name, str) or not isinstance(size, int) or not isinstance(changed, int):
+        raise TypeError(f"{name!r}, {size!r}, {changed!r} describe no picture")
+    return PictureFile(name, size, changed)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -11,10 +14,15 @@ from torch import Tensor
 
 # Most products that are held at once: 64 MiB of float32.
 _PRODUCTS = 2**24
+# About how many candidates of all queries are compared in float64 at once: 64 MiB an array.
+_PAIRS = 2**23
 # Most numbers of the vectors that are compared in float64 at once.
 _EXACT = 2**22
-# What a rounding to float32 is off by at most, relatively.
+# What a rounding to float32 and to float64 is off by at most, relatively.
 _ROUNDING = 2.0**-24
+_FINE_ROUNDING = 2.0**-53
+# Share of the candidates from which a product in float64 is faster than comparing them singly.
+_DENSE = 1 / 64
 
 
 def nearest(
@@ -28,9 +36,11 @@ def nearest(
     """Lists for each query the candidates of the largest cosine, best first, itself left out.
 
     All candidates are compared: products in float32 find those that may be among the best, with a
-    margin that covers every rounding error, and these are compared once more in float64, in an
-    order of summation that does not depend on their place. Equal vectors therefore tie exactly, and
-    of equally near ones the lower index comes first. Memory grows with N, not with N².
+    margin that covers every rounding error (where these are many, products in float64 find fewer),
+    and these are compared once more in float64, in an order of summation that does not depend on
+    their place. Equal vectors therefore tie exactly, and
+    of equally near ones the lower index comes first: of many that are equal only the first can be
+    listed, and only these are compared. Memory grows with N, not with N².
 
     Args:
         features: one vector an item, of any length; the cosine with a zero vector is 0.
@@ -54,19 +64,26 @@ def nearest(
     if kept < 1:
         raise ValueError(f"{len(pool)} candidates: there is no other item to list; give 2 or more")
     unit, norms = _unit(features)
+    pool = _listable(features, pool, kept)
     bank = torch.from_numpy(unit if len(pool) == len(unit) else unit[pool]).to(device)
     found = np.empty((len(asked), kept), dtype=np.int64)
     step = max(1, _PRODUCTS // len(pool))
     for start in range(0, len(asked), step):
         rows = asked[start : start + step]
         products = torch.from_numpy(unit[rows]).to(device) @ bank.T
-        likely = _likely(products, rows, pool, kept, features.shape[1])
-        row, column = (part.cpu().numpy() for part in likely.nonzero(as_tuple=True))
-        cosine = _cosines(features, norms, rows[row], pool[column])
-        order = np.lexsort((column, -cosine, row))
-        row, column = row[order], column[order]
-        place = np.arange(len(row)) - np.searchsorted(row, row)
-        found[start : start + len(rows)] = pool[column[place < kept]].reshape(len(rows), kept)
+        terms = (features.shape[1] + 4) * _ROUNDING
+        likely = _likely(products, rows, pool, kept, terms / (1 - terms))
+        for part in _parts(likely):
+            likeliest = likely[part].cpu()
+            if int(likeliest.sum()) > _DENSE * likeliest.numel():
+                likeliest &= _likeliest(features, norms, rows[part], pool, kept)
+            row, column = (place.numpy() for place in likeliest.nonzero(as_tuple=True))
+            cosine = _cosines(features, norms, rows[part][row], pool[column])
+            order = np.lexsort((column, -cosine, row))
+            row, column = row[order], column[order]
+            place = np.arange(len(row)) - np.searchsorted(row, row)
+            best = pool[column[place < kept]].reshape(-1, kept)
+            found[start + part.start : start + part.stop] = best
         if progress is not None:
             progress(start + len(rows), len(asked))
     return found
@@ -74,6 +91,30 @@ def nearest(
 
 def _indices(given: Sequence[int] | None, total: int) -> Int64[np.ndarray, " n"]:
     return np.arange(total) if given is None else np.asarray(given, dtype=np.int64)
+
+
+def _listable(
+    features: Float32[np.ndarray, "N D"], pool: Int64[np.ndarray, " M"], count: int
+) -> Int64[np.ndarray, " m"]:
+    """Leaves out candidates that never are among the best `count`: equal ones of lower index are.
+
+    One more than `count` of each is kept, as a query is none of its own.
+    """
+    seen: Counter[bytes] = Counter()
+    kept = np.zeros(len(pool), dtype=bool)
+    for place, index in enumerate(pool):
+        key = hashlib.blake2b(features[index].tobytes(), digest_size=16).digest()
+        kept[place] = seen[key] <= count
+        seen[key] += 1
+    return pool[kept]
+
+
+def _parts(likely: Bool[Tensor, "Q M"]) -> Iterator[slice]:
+    """Cuts queries into runs with about `_PAIRS` candidates in all, or a single query."""
+    filled = likely.sum(dim=1).cumsum(dim=0).cpu().numpy() // _PAIRS
+    starts = [0, *(np.flatnonzero(np.diff(filled)) + 1).tolist(), len(filled)]
+    for start, stop in pairwise(starts):
+        yield slice(start, stop)
 
 
 def _unit(
@@ -100,19 +141,42 @@ def _likely(
     rows: Int64[np.ndarray, " Q"],
     pool: Int64[np.ndarray, " M"],
     count: int,
-    length: int,
+    error: float,
 ) -> Bool[Tensor, "Q M"]:
     """Tells which candidates may be among the best `count` of each query.
 
-    A product of unit vectors of `length` numbers is off by at most n u / (1 - n u), in whatever
-    order it is summed; the true best therefore lie at most twice that below the count-th product.
+    A product of unit vectors of n numbers is off by at most n u / (1 - n u), in whatever order it
+    is summed. Where products are off by `error` at most, the true best lie at most twice that
+    below the count-th product.
     """
     own = np.minimum(np.searchsorted(pool, rows), len(pool) - 1)
     inside = np.flatnonzero(pool[own] == rows)
     products[inside, own[inside]] = -torch.inf
-    terms = (length + 4) * _ROUNDING
     lowest = products.topk(count, dim=1).values[:, -1:]
-    return products >= lowest - 2 * terms / (1 - terms)
+    return products >= lowest - 2 * error
+
+
+def _likeliest(
+    features: Float32[np.ndarray, "N D"],
+    norms: Float64[np.ndarray, " N"],
+    rows: Int64[np.ndarray, " Q"],
+    pool: Int64[np.ndarray, " M"],
+    count: int,
+) -> Bool[Tensor, "Q M"]:
+    """Does as `_likely` with products in float64.
+
+    What the candidates are compared by in the end is as much off as these, hence twice the error.
+    """
+    queries = features[rows] / norms[rows, None]
+    products = np.empty((len(rows), len(pool)))
+    step = max(1, _EXACT // features.shape[1])
+    for start in range(0, len(pool), step):
+        some = pool[start : start + step]
+        np.matmul(
+            queries, (features[some] / norms[some, None]).T, out=products[:, start : start + step]
+        )
+    terms = 2 * (features.shape[1] + 4) * _FINE_ROUNDING
+    return _likely(torch.from_numpy(products), rows, pool, count, terms / (1 - terms))
 
 
 def _cosines(

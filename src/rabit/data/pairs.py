@@ -23,6 +23,7 @@ from rabit.data.layouts.find import open_source
 from rabit.data.listing import list_images
 from rabit.data.neighbours import nearest
 from rabit.data.pictures import grid
+from rabit.data.shards.source import ShardSource
 from rabit.data.source import Split
 from rabit.data.text import relative_name
 
@@ -133,8 +134,8 @@ def list_pictures(
 
     Raises:
         FileNotFoundError: the folder, or a file that its layout needs, is missing.
-        ValueError: the folder is in none of the layouts, has no two pictures to refer to, or has
-            a name that cannot stand in a list.
+        ValueError: the folder is in none of the layouts, holds shards, has no two pictures to
+            refer to, or has a name that cannot stand in a list.
     """
     alone = None if layout or condition else _photographs_alone(root)
     if alone is not None:
@@ -142,6 +143,11 @@ def list_pictures(
         pictures = PictureList(tuple(path.name for path in paths), paths)
     else:
         source = open_source(root, layout, condition)
+        if isinstance(source, ShardSource):
+            raise ValueError(
+                f"{root}: holds shards, which keep the references of the folder that they were "
+                "written from; run rabit data pairs on that folder, then write the shards again"
+            )
         paths = tuple(source.files(i)[0] for i in range(len(source)))
         pictures = PictureList(source.names, paths, source.split)
     candidates = pictures.names if pictures.split is None else pictures.split.train

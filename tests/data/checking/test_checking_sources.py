@@ -9,7 +9,10 @@ import pytest
 from PIL import Image
 
 from rabit.data.check import Report, check_folder
+from rabit.data.checking import files
+from rabit.data.corpus import SourceCorpus
 from rabit.data.generated.layouts import write_layout
+from rabit.data.layouts.find import open_source
 from samples import samples
 
 COUNT = 12
@@ -93,6 +96,77 @@ def test_a_fault_is_named_and_nothing_else(
     path = sorted(root.rglob(pattern))[3]
     damage(path)
     assert problems(check_folder(root, layout=layout)) == [(path.name, kind)]
+
+
+def test_photographs_are_decoded_once(layouts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise AssertionError("the reader of the layout has decoded this photograph already")
+
+    monkeypatch.setattr(files, "decode_file", refuse)
+    monkeypatch.setattr(files, "_decode_photograph", refuse)
+    for layout in LAYOUTS:
+        assert check_folder(layouts / layout, layout=layout).problems == ()
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_a_missing_row_of_references_is_found_as_training_finds_it(
+    layouts: Path, tmp_path: Path, side: str
+) -> None:
+    root = tmp_path / "ade20k"
+    shutil.copytree(layouts / "ade20k", root)
+    source = open_source(root)
+    assert source.split is not None
+    rows = [f"{name},{source.names[i - 1]}" for i, name in enumerate(source.names)]
+    (root / "references.csv").write_text("\n".join(rows))
+    assert problems(check_folder(root)) == []
+    lost = getattr(source.split, side)[1]
+    (root / "references.csv").write_text("\n".join(rows[:lost] + rows[lost + 1 :]))
+    indices = getattr(source.split, side)
+    with pytest.raises(ValueError, match=f"no row for {source.names[lost]}"):
+        SourceCorpus(source, (32, 32), train=side == "train", indices=indices)
+    report = check_folder(root)
+    assert problems(report) == [("references.csv", "bad-references")]
+    assert f"no row for {source.names[lost]};" in report.problems[0].text
+
+
+def test_rows_that_training_does_not_need(layouts: Path, tmp_path: Path) -> None:
+    shutil.copytree(layouts / "ade20k", tmp_path / "ade20k")
+    source = open_source(tmp_path / "ade20k")
+    public = f"{source.names[0]},{source.names[1]}\n"
+    for name in ("ade20k_ref.txt", "ade20k_ref_test.txt"):
+        (tmp_path / "ade20k" / name).write_text(public)
+    assert problems(check_folder(tmp_path / "ade20k")) == []
+
+    root = tmp_path / "deepfashion"
+    shutil.copytree(layouts / "deepfashion", root)
+    names = open_source(root).names
+    (root / "train.txt").unlink()
+    (root / "val.txt").write_text(f"{names[0]}\n{names[1]}\n")
+    (root / "deepfashion_self_pair.txt").write_text(f"{names[2]},{names[3]}\n")
+    (root / "references.csv").write_text(f"{names[0]},{names[1]}\n{names[1]},{names[0]}\n")
+    assert open_source(root).partners
+    assert problems(check_folder(root)) == []
+    (root / "val.txt").write_text(f"{names[0]}\n")
+    assert problems(check_folder(root)) == [("references.csv", "bad-references")]
+
+
+def test_a_list_that_cannot_be_read_is_named_once(layouts: Path, tmp_path: Path) -> None:
+    shutil.copytree(layouts / "ade20k", tmp_path / "ade20k")
+    (tmp_path / "ade20k" / "references.csv").write_text("a.jpg,b.jpg\n")
+    assert problems(check_folder(tmp_path / "ade20k")) == [("references.csv", "bad-references")]
+
+
+def test_a_layout_that_trains_on_one_picture(layouts: Path, tmp_path: Path) -> None:
+    root = tmp_path / "deepfashion"
+    shutil.copytree(layouts / "deepfashion", root)
+    names = open_source(root).names
+    for held, expected in ((COUNT - 2, []), (COUNT - 1, [("deepfashion", "too-few")])):
+        (root / "val.txt").write_text("\n".join(names[:held]))
+        (root / "train.txt").write_text("\n".join(names[held:]))
+        assert problems(check_folder(root)) == expected
+    (root / "train.txt").unlink()
+    (root / "val.txt").write_text("\n".join(names))
+    assert problems(check_folder(root)) == []  # all are held out: the program splits them itself
 
 
 def test_a_person_without_joints_is_a_warning(layouts: Path, tmp_path: Path) -> None:

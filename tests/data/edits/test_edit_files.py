@@ -53,7 +53,7 @@ def test_a_folder_holds_everything(corpus: Path, tmp_path: Path) -> None:
     assert told == [(number, 6) for number in range(1, 7)]
     assert {path.name for path in out.iterdir()} == {
         *FOLDERS,
-        *("classes.txt", "edits.csv", "pairs.csv", "sheet.png"),
+        *("classes.txt", "edits.csv", "generated.txt", "pairs.csv", "sheet.png"),
     }
     with (out / "edits.csv").open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
@@ -146,9 +146,16 @@ def test_files_of_others_are_never_replaced(corpus: Path, tmp_path: Path) -> Non
     out = tmp_path / "out"
     shutil.copytree(corpus, out)
     before = contents(out)
-    with pytest.raises(ValueError, match="not a file of edits"):
+    with pytest.raises(ValueError, match=r"no generated\.txt that lists edits"):
         write_edits(FolderSource(corpus), out, 2, RULES, overwrite=True)
     assert contents(out) == before
+    edits = tmp_path / "edits"
+    write_edits(FolderSource(corpus), edits, 1, RULES)
+    (edits / "masks/00001.png").write_bytes(b"mine")
+    before = contents(edits)
+    with pytest.raises(ValueError, match=r"00001\.png stands .* not a file of edits"):
+        write_edits(FolderSource(corpus), edits, 2, RULES, overwrite=True)
+    assert contents(edits) == before
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(ValueError, match="is a file"):
         write_edits(FolderSource(corpus), tmp_path / "file", 2, RULES)
@@ -244,3 +251,17 @@ def test_glasses_over_a_face_are_an_object(tmp_path: Path) -> None:
     assert FACE_CLASSES[made.edit.item.class_id] == "glasses"
     assert made.edit.image.shape == (128, 128, 3)
     assert set(np.unique(made.edit.labels)) == {0, 1}
+
+
+@pytest.mark.parametrize("cell", ["truth/00000.png", "x" * 200_000])
+def test_edits_without_a_list_of_files_are_not_replaced(
+    corpus: Path, tmp_path: Path, cell: str
+) -> None:
+    write_edits(FolderSource(corpus), tmp_path, 1, RULES)
+    (tmp_path / "generated.txt").unlink()
+    table = (tmp_path / "edits.csv").read_text(encoding="utf-8")
+    (tmp_path / "edits.csv").write_text(table.replace("truth/00000.png", cell), encoding="utf-8")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=r"no generated\.txt that lists edits"):
+        write_edits(FolderSource(corpus), tmp_path, 1, RULES, overwrite=True)
+    assert contents(tmp_path) == before

@@ -7,14 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rabit.data.edits import EditRules, write_edits
 from rabit.data.faces import FACE_CLASSES
 from rabit.data.generated import LAYOUTS, generate_face, generate_figure, write_layout
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import CelebAEdgeSource, CelebAMaskSource
 from rabit.data.layouts.deepfashion import DeepFashionSource
 from rabit.data.layouts.find import find_layout
+from rabit.data.layouts.folder import FolderSource
 from rabit.data.pose import read_joints
 from rabit.data.references import read_references
+from rabit.data.scenes import write_scenes
 from rabit.data.source import Source
 from rabit.data.transforms import View
 
@@ -202,8 +205,8 @@ def test_overwriting_replaces_a_generated_corpus_and_nothing_else(tmp_path: Path
 
 def test_a_folder_of_other_data_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "val.txt").write_text("1\n")
-    for overwrite in (False, True):
-        with pytest.raises(ValueError, match="not empty.*holds no generated corpus"):
+    for overwrite, reason in ((False, "give another folder"), (True, "no generated.txt that")):
+        with pytest.raises(ValueError, match=f"not empty.*{reason}"):
             write_layout(tmp_path, "celebahq", 4, 0, 64, overwrite=overwrite)
     assert digests(tmp_path).keys() == {"val.txt"}
 
@@ -263,3 +266,26 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "out").write_text("mine")
     with pytest.raises(ValueError, match="is a file, expected a folder"):
         write_layout(tmp_path / "out", "ade20k", 3, 0, 64, overwrite=True)
+
+
+def test_a_layout_replaces_scenes_and_edits_stay(tmp_path: Path) -> None:
+    scenes = tmp_path / "scenes"
+    write_scenes(scenes, 3, 0, (64, 64))
+    write_edits(FolderSource(scenes), tmp_path / "edits", 1, EditRules())
+    write_layout(scenes, "celebahq", 3, 0, 64, overwrite=True)
+    assert len(CelebAMaskSource(scenes)) == 3 and not (scenes / "images").exists()
+    before = digests(tmp_path / "edits")
+    with pytest.raises(ValueError, match=r"no generated\.txt that lists generated pictures"):
+        write_layout(tmp_path / "edits", "celebahq", 3, 0, 64, overwrite=True)
+    assert digests(tmp_path / "edits") == before
+
+
+@pytest.mark.parametrize("line", ["val.txt", "generated.txt", "./val.txt", "n" * 300, "gone.txt"])
+def test_a_manifest_may_name_a_file_twice_or_one_that_is_gone(tmp_path: Path, line: str) -> None:
+    out = tmp_path / "corpus"
+    write_layout(out, "celebahq", 3, 0, 64)
+    with (out / "generated.txt").open("a") as manifest:
+        manifest.write(f"{line}\n")
+    write_layout(out, "celebahq", 3, 1, 64, overwrite=True)
+    write_layout(tmp_path / "fresh", "celebahq", 3, 1, 64)
+    assert digests(out) == digests(tmp_path / "fresh")

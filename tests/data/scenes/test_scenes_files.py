@@ -29,7 +29,7 @@ def test_files_read_back_as_a_corpus(tmp_path: Path) -> None:
     assert [path.name for path in out.parent.iterdir()] == ["corpus"]
     stems = [f"{index:05d}.png" for index in range(3)]
     assert sorted(contents(out)) == sorted(
-        ["classes.txt", "pairs.csv"]
+        ["classes.txt", "generated.txt", "pairs.csv"]
         + [f"{folder}/{stem}" for folder in ("images", "labels", "truth") for stem in stems]
     )
     assert (out / "classes.txt").read_text().splitlines() == list(CLASSES)
@@ -94,11 +94,28 @@ def test_overwriting_replaces_scenes_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_overwriting_stops_at_a_file_that_is_not_a_scene(tmp_path: Path) -> None:
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "00001.png").write_text("a photograph")
-    with pytest.raises(ValueError, match=r"00001\.png stands in the way"):
-        write_scenes(tmp_path, 2, seed=0, size=SIZE, overwrite=True)
-    assert contents(tmp_path) == {"images/00001.png": b"a photograph"}
+    write_scenes(tmp_path, 2, seed=0, size=SIZE)
+    (tmp_path / "images" / "00002.png").write_text("a photograph")
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=r"00002\.png stands in the way"):
+        write_scenes(tmp_path, 3, seed=0, size=SIZE, overwrite=True)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("cell", ["truth/00000.png", "x" * 200_000])
+def test_a_corpus_of_the_users_own_is_never_overwritten(tmp_path: Path, cell: str) -> None:
+    """Not even one that is named and listed just as scenes are."""
+    write_scenes(tmp_path, 2, seed=0, size=SIZE)
+    (tmp_path / "generated.txt").unlink()
+    pairs = (tmp_path / "pairs.csv").read_text()
+    (tmp_path / "pairs.csv").write_text(pairs.replace("truth/00000.png", cell))
+    before = contents(tmp_path)
+    with pytest.raises(ValueError, match=r"not empty and has no generated\.txt that lists"):
+        write_scenes(tmp_path, 2, seed=1, size=SIZE, overwrite=True)
+    assert contents(tmp_path) == before
+    (tmp_path / "generated.txt").write_text("images/00000.png\n")
+    with pytest.raises(ValueError, match=r"no generated\.txt that lists"):
+        write_scenes(tmp_path, 2, seed=1, size=SIZE, overwrite=True)
 
 
 def test_nothing_is_left_behind_by_a_failure(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,8 @@ def _meta(change: dict[str, Any]) -> dict[str, bytes]:
         {"dtype": "object"},
         {"dtype": "no"},
         {"dtype": "float32"},
+        {"dtype": "S100000"},
+        {"shape": [10**40]},
         {"shape": [3, 3]},
         {"shape": "no"},
     ],
@@ -160,6 +163,59 @@ def test_a_wrong_description_is_refused(change: dict[str, Any]) -> None:
 def test_a_picture_of_no_known_type_is_refused(picture: Any) -> None:
     with pytest.raises(ValueError, match="no picture"):
         decode_picture({META: json.dumps({"name": "a", "picture": picture}).encode()}, "here")
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        b"[" * 200_000,
+        b'{"name": "a", "picture": ' + b"[" * 900 + b"]" * 900 + b"}",
+        b'{"name": "a", "picture": '
+        + b'{"type":"semantic","fields":{"a":' * 450
+        + b"1"
+        + b"}}" * 450,
+    ],
+    ids=["no end", "lists", "pictures"],
+)
+def test_deep_descriptions_are_refused(meta: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^some\.tar: key 7: its members are no picture"):
+        decode_picture({META: meta}, "some.tar: key 7")
+
+
+def _npy(header: str, values: bytes = b"") -> bytes:
+    return (
+        b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header) + 1) + f"{header}\n".encode() + values
+    )
+
+
+@pytest.mark.parametrize(
+    "data, found",
+    [
+        (_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (10**12,)}"), ""),
+        (
+            _npy("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000000,)}"),
+            "holds 0 bytes of values, but its header says 8000000000000",
+        ),
+        (
+            _npy("{'descr': '<f8', 'fortran_order': False, 'shape': (36,)}", bytes(8 * 36 - 1)),
+            "holds 287 bytes of values, but its header says 288",
+        ),
+        (_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (-6, -6)}", bytes(288)), ""),
+        (_npy("{'descr': 'O', 'fortran_order': False, 'shape': (36,)}", bytes(288)), ""),
+        (_npy("{'a': ("), ""),
+        (_npy("[" * 9000), ""),
+        (_npy("-" * 9000 + "1"), ""),
+        (b"PK\x03\x04", ""),
+        (b"", ""),
+    ],
+)
+def test_wrong_numpy_files_are_refused(data: bytes, found: str) -> None:
+    members = encode_picture(NamedPicture("a", PICTURES["pose"]), None)
+    assert "joints.places.npy" in members
+    with pytest.raises(
+        ValueError, match=rf"^some\.tar: key 7: its members are no picture.*{found}"
+    ):
+        decode_picture({**members, "joints.places.npy": data}, "some.tar: key 7")
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])

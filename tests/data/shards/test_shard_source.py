@@ -228,10 +228,23 @@ def test_a_missing_index_is_named(tmp_path: Path) -> None:
         ("version", 2, "version is 2, this program reads 1"),
         ("kind", "sound", r"kind is 'sound', expected one of"),
         ("per_shard", 0, "per_shard is 0"),
+        ("per_shard", 10**30, "per_shard is 1(0){30}, expected 1 to"),
+        ("per_shard", "HUGE", "no JSON"),
+        ("train_references", {"file": "", "partial": True}, "without a folder"),
+        ("train_references", {"file": "..", "partial": True}, "without a folder"),
         ("per_shard", 4, "pictures are not in shards of 4"),
         ("names", ["a"], "pictures are not in shards"),
         ("pair_names", [], "pairs are not in shards"),
         ("split", {"train": [0], "test": [11]}, "a number in split or partners"),
+        ("split", {"train": [0, 0, 1], "test": [2]}, "0 is 2 times in split"),
+        ("split", {"train": [0, 1], "test": [2, 1]}, "1 is 2 times in split"),
+        ("split", {"train": [-1], "test": [0]}, "a number in split or partners"),
+        ("names", ["a.png"] * 11, "'a.png' is 11 times in names"),
+        ("names", ["a.png", "b/../a.png"], "'a.png' is 2 times in names"),
+        ("names", ["../../x", *"abcdefghij"], r"names\[0\]: '\.\./\.\./x' is no file name inside"),
+        ("names", [*"abcdefghij", "/x"], r"names\[10\]: '/x' is no file name inside"),
+        ("names", ["", *"abcdefghij"], r"names\[0\]: '' is no file name inside"),
+        ("pair_names", ["a", "a", "../x"], r"pair_names\[2\]: '\.\./x' is no file name inside"),
         ("partners", [[0]], "1 rows of partners for 11 pictures"),
         ("partners", [[-1]] * 11, "a number in split or partners"),
         ("train_references", {"file": "../a", "partial": True}, "without a folder"),
@@ -242,7 +255,8 @@ def test_a_missing_index_is_named(tmp_path: Path) -> None:
 )
 def test_a_wrong_index_is_refused(shards: Path, field: str, value: Any, message: str) -> None:
     index = json.loads((shards / INDEX).read_text())
-    (shards / INDEX).write_text(json.dumps({**index, field: value}))
+    text = json.dumps({**index, field: value}).replace('"HUGE"', "1" * 5000)
+    (shards / INDEX).write_text(text)
     with pytest.raises(ValueError, match=rf"shards\.json.*{message}"):
         ShardSource(shards)
 

@@ -59,3 +59,18 @@ def test_nothing_is_left_of_a_shard_that_cannot_be_finished(tmp_path: Path) -> N
     with pytest.raises(ValueError, match="bad picture"):
         write_shard(path, entries())
     assert [p.name for p in tmp_path.iterdir()] == ["a.tar"] and path.read_bytes() == b"old"
+
+
+def test_two_that_write_one_shard_do_not_mix(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar"
+    inner = []
+
+    def entries() -> Iterator[tuple[str, dict[str, bytes]]]:
+        yield "000000000", {"jpg": b"outer"}
+        inner.append(write_shard(path, [("000000000", {"jpg": b"inner"})]))
+        assert file_digest(path) == inner[0].sha256
+        yield "000000001", {"jpg": b"outer"}
+
+    shard = write_shard(path, entries())
+    assert file_digest(path) == shard.sha256 != inner[0].sha256
+    assert [p.name for p in tmp_path.iterdir()] == ["a.tar"]

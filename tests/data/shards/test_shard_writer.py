@@ -17,7 +17,7 @@ from rabit.data.layouts.folder import FolderSource
 from rabit.data.shards.index import INDEX, read_index
 from rabit.data.shards.tar import file_digest
 from rabit.data.shards.writer import NOTES, write_shards
-from rabit.writing import WriteError
+from rabit.writing import WriteError, is_partial, partial_path
 
 COUNT = 11
 STEPS = COUNT + 3
@@ -149,7 +149,118 @@ def test_a_killed_run_goes_on_to_the_same_files(
     killed = subprocess.run([sys.executable, "-c", _KILLED, corpus, out], check=False)
     assert killed.returncode == -signal.SIGKILL
     left = set(_content(out))
-    assert ".pictures-000002.tar.part" in left and INDEX not in left
+    assert any(map(is_partial, left)) and INDEX not in left
+    kept = (out / "pictures-000001.tar").stat()
+    _write(corpus, out, resume=True)
+    assert _content(out) == whole
+    assert (out / "pictures-000001.tar").stat().st_ino == kept.st_ino
+
+
+# Kills a resumed run before each of its renamings in turn.
+_KILLED_AGAIN = """
+import os, shutil, signal, sys
+from itertools import count
+from pathlib import Path
+from rabit.data.layouts.folder import FolderSource
+from rabit.data.shards.writer import write_shards
+
+source, begun, out = FolderSource(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])
+for step in count(1):
+    shutil.copytree(begun, out / str(step))
+    child = os.fork()
+    if not child:
+        steps = count(1)
+
+        def hook(event, args):
+            if event == "os.rename" and next(steps) == step:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sys.addaudithook(hook)
+        write_shards(source, "folder", out / str(step), 3, resume=True)
+        os._exit(0)
+    if os.waitpid(child, 0)[1] == 0:
+        break
+"""
+
+
+def test_a_run_killed_while_it_goes_on_keeps_what_was_finished(
+    whole: dict[str, bytes], corpus: Path, tmp_path: Path
+) -> None:
+    if not hasattr(os, "fork"):
+        pytest.skip("this system cannot fork")
+    begun, outs = tmp_path / "begun", tmp_path / "outs"
+
+    def stop(done: int, total: int) -> None:
+        if done == 7:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        _write(corpus, begun, progress=stop)
+    subprocess.run([sys.executable, "-c", _KILLED_AGAIN, corpus, begun, outs], check=True)
+    killed = sorted(outs.iterdir())
+    assert len(killed) > 5
+    for out in killed:
+        kept = (out / "pictures-000001.tar").stat()
+        _write(corpus, out, resume=True)
+        assert _content(out) == whole
+        assert (out / "pictures-000001.tar").stat().st_ino == kept.st_ino
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_what_a_run_killed_at_once_has_left_is_no_obstacle(
+    whole: dict[str, bytes], corpus: Path, tmp_path: Path, resume: bool
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    partial_path(out / INDEX).write_bytes(b"half")
+    _write(corpus, out, resume=resume)
+    assert _content(out) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot tell")
+@pytest.mark.parametrize("step", [0, 7])
+def test_a_second_run_in_one_folder_is_refused(
+    whole: dict[str, bytes], corpus: Path, tmp_path: Path, step: int
+) -> None:
+    out = tmp_path / "out"
+    tried = []
+
+    def second(done: int, total: int) -> None:
+        if done == step:
+            for resume in (False, True):
+                with pytest.raises(WriteError, match="out: another run is writing it; wait"):
+                    _write(corpus, out, resume=resume)
+                tried.append(resume)
+
+    _write(corpus, out, resume=True, progress=second)
+    assert set(tried) == {False, True} and _content(out) == whole
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"file":"x"}',
+        b"[" * 200_000,
+        b"3",
+        b'{"file": "../a", "bytes": 0, "sha256": "", "places": []}',
+        b'{"file": "pictures-000000.tar", "bytes": 0, "sha256": "%s", "places": []}',
+    ],
+    ids=["fields missing", "deep", "number", "elsewhere", "pictures missing"],
+)
+def test_damaged_lines_of_notes_are_passed_over(
+    whole: dict[str, bytes], corpus: Path, tmp_path: Path, line: bytes
+) -> None:
+    out = tmp_path / "out"
+
+    def stop(done: int, total: int) -> None:
+        if done == 7:
+            raise _Stopped
+
+    with pytest.raises(_Stopped):
+        _write(corpus, out, progress=stop)
+    first, *shards = (out / NOTES).read_bytes().splitlines()
+    digest = file_digest(out / "pictures-000000.tar").encode()
+    (out / NOTES).write_bytes(b"\n".join([first, shards[1], line.replace(b"%s", digest), b""]))
     kept = (out / "pictures-000001.tar").stat()
     _write(corpus, out, resume=True)
     assert _content(out) == whole
@@ -202,11 +313,13 @@ def test_resume_begins_where_nothing_is(
 def test_a_full_folder_is_refused(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    (out / "mine.txt").write_text("mine")
+    (out / ".mine.part").write_text("mine")
+    partial_path(out / "other").write_text("of another program of ours, perhaps")
+    there = _content(out)
     for resume in (False, True):
         with pytest.raises(ValueError, match="out is not empty; give another folder$"):
             _write(corpus, out, resume=resume)
-    assert [path.name for path in out.iterdir()] == ["mine.txt"]
+    assert _content(out) == there
 
 
 def test_shards_are_not_written_over_unasked(

@@ -26,6 +26,7 @@ from rabit.data.decoding import (
 from rabit.data.edges import read_lines
 from rabit.data.images import check_ids
 from rabit.data.pose import Joints, read_joints
+from rabit.data.text import require_file
 
 SMALLEST = 64
 """Photographs with a shorter side are warned of."""
@@ -42,7 +43,7 @@ class FileFacts:
         findings: what is wrong with the file by itself.
         size: height and width of an upright photograph, a map or a drawing.
         turned: whether a photograph's width and height are exchanged by its camera's note.
-        digest: of a photograph's bytes.
+        digest: of a photograph's bytes, or of its pixels where it has no file of its own.
         drawing: `draw_strengths` of a photograph, `draw_outlines` of a map.
         pixels: of a map, pixels by id, up to the highest id.
         joints: of a file of joints.
@@ -57,27 +58,45 @@ class FileFacts:
     joints: Joints | None = None
 
 
-def check_photograph(path: Path) -> FileFacts:
-    """Reads a photograph to its end, a JPEG at an eighth of its size where that is enough."""
+def check_photograph(path: Path, pixels: UInt8[np.ndarray, "H W 3"] | None = None) -> FileFacts:
+    """Reads a photograph to its end, a JPEG at an eighth of its size where that is enough.
+
+    Args:
+        path: of the photograph.
+        pixels: what `read_image` gives of it where that is known; it is not decoded again then.
+    """
     try:
+        require_file(path, "photograph")
         data = path.read_bytes()
-        decoded, size = _decode_photograph(path, data)
-        pixels = rgb_pixels(decoded, str(path))
+        if pixels is None:
+            decoded, size = _decode_photograph(path, data)
+            image, pixels = decoded.image, rgb_pixels(decoded, str(path))
+        else:
+            image = Image.open(io.BytesIO(data))
+            size = (image.height, image.width)
     except (OSError, ValueError) as error:
         return FileFacts((explain(path, error),))
-    image = decoded.image
     turned = pixels.shape[:2] != (image.height, image.width)
     size = (size[1], size[0]) if turned else size
-    findings = []
-    if min(size) < SMALLEST:
-        text = f"{path}: only {spell(size)} pixels; use larger photographs if there are any"
-        findings.append(Finding("small", (path,), text))
+    findings = _small(path, size)
     if _is_transparent(image):
         text = (
             f"{path}: has transparent places, which are read as white; fill them if that is wrong"
         )
         findings.append(Finding("transparent-photograph", (path,), text))
     return FileFacts(tuple(findings), size, turned, blake2b(data).digest(), draw_strengths(pixels))
+
+
+def check_pixels_of(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> FileFacts:
+    """Describes a photograph that has no file of its own.
+
+    Args:
+        path: what to call it.
+        pixels: of the photograph.
+    """
+    size = _size(pixels)
+    digest = blake2b(repr(size).encode() + pixels.tobytes()).digest()
+    return FileFacts(tuple(_small(path, size)), size, False, digest, draw_strengths(pixels))
 
 
 def check_map(path: Path, classes: int) -> FileFacts:
@@ -141,7 +160,9 @@ def explain(path: Path, error: OSError | ValueError) -> Finding:
         reason = error.strerror or str(error)
         text = f"{path}: cannot be read ({reason}); check that it is there and its permissions"
         return Finding("unreadable", (path,), text)
-    if path.is_file() and not path.stat().st_size:
+    if not path.is_file():  # never opened: a pipe would be waited for without end
+        return Finding("unreadable", (path,), str(error))
+    if not path.stat().st_size:
         text = f"{path}: is empty (0 bytes); restore it, or remove it with its partner"
         return Finding("empty-file", (path,), text)
     try:
@@ -185,6 +206,13 @@ def _decode_photograph(path: Path, data: bytes) -> tuple[Decoded, tuple[int, int
             pass
     decoded = decode_file(path, "photograph")
     return decoded, (decoded.image.height, decoded.image.width)
+
+
+def _small(path: Path, size: tuple[int, int]) -> list[Finding]:
+    if min(size) >= SMALLEST:
+        return []
+    text = f"{path}: only {spell(size)} pixels; use larger photographs if there are any"
+    return [Finding("small", (path,), text)]
 
 
 def _is_transparent(image: Image.Image) -> bool:

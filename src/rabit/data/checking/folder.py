@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from rabit.config import Kind
 from rabit.data.checking.files import (
     FileFacts,
     check_joints,
@@ -21,18 +20,12 @@ from rabit.data.checking.listing import Listed, list_folder
 from rabit.data.checking.records import Looked, Record, Run, check_sizes, check_together
 from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
 from rabit.data.images import MAX_CLASSES, read_image, read_labels
+from rabit.data.layouts.find import KINDS_OF_CONDITIONS
 from rabit.data.layouts.folder import FolderCondition
 from rabit.data.listing import Photograph
 from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
 from rabit.data.semantic import SemanticPicture
 from rabit.data.source import Picture
-
-_KINDS: dict[FolderCondition, Kind] = {
-    "labels": "semantic",
-    "edges": "edge",
-    "pose": "pose",
-    "canny": "edge",
-}
 
 
 def check_plain(root: Path, condition: FolderCondition, run: Run) -> Looked:
@@ -48,7 +41,7 @@ def check_plain(root: Path, condition: FolderCondition, run: Run) -> Looked:
     records = [
         _record(root, photograph, condition, facts) for photograph in _pictures(listed, condition)
     ]
-    kind = _KINDS[condition]
+    kind = KINDS_OF_CONDITIONS[condition]
     findings = [*listed.findings, *(f for fact in facts.values() for f in fact.findings)]
     findings += check_together(records, kind)
     matched = set(listed.photographs)

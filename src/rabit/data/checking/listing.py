@@ -17,6 +17,7 @@ from rabit.data.listing import (
     first_few,
     read_pairs,
 )
+from rabit.data.references import read_references
 from rabit.data.text import read_rows, relative_name
 
 FEWEST = 3
@@ -96,6 +97,17 @@ def find_too_few(folder: Path, count: int) -> list[Finding]:
     return [Finding("too-few", (folder,), text)]
 
 
+def find_rowless(path: Path, names: list[str]) -> list[Finding]:
+    """Says that a list of references has no row for some pictures, if there are any."""
+    if not names:
+        return []
+    text = (
+        f"{path}: no row for {first_few(names)}; add rows, or remove the file to have references "
+        "computed from the conditions"
+    )
+    return [Finding("bad-references", (path,), text)]
+
+
 def _list_classes(root: Path, findings: list[Finding]) -> tuple[str, ...] | None:
     path = root / "classes.txt"
     try:
@@ -120,8 +132,8 @@ def _by_stem(
     for file in sorted(folder.iterdir()):
         if file.name.startswith("."):
             continue
-        if file.is_dir() or file.suffix.lower() not in suffixes:
-            if not (lossless and file.suffix.lower() in IMAGE_SUFFIXES):
+        if not file.is_file() or file.suffix.lower() not in suffixes:
+            if not (lossless and file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES):
                 findings.append(_stray(file, suffixes))
         elif file.stem in files:
             other = files[file.stem]
@@ -138,6 +150,8 @@ def _by_stem(
 def _stray(file: Path, suffixes: frozenset[str]) -> Finding:
     if file.is_dir():
         text = f"{file}: a folder, whose files are not read; move them up to {file.parent}"
+    elif not file.is_file():
+        text = f"{file}: neither a file nor a folder, and not read; put a file in its place"
     else:
         text = f"{file}: not read, since it ends in none of {', '.join(sorted(suffixes))}"
     return Finding("stray", (file,), text)
@@ -153,7 +167,7 @@ def _conditions(
     if not folder.is_dir():
         found = _by_stem(folder, frozenset(), findings)
     elif condition == "pose":
-        found = _joints(folder, findings)
+        found = _joints(folder)
     else:
         lossless = condition == "labels"
         suffixes = LABEL_SUFFIXES if lossless else IMAGE_SUFFIXES
@@ -173,11 +187,12 @@ def _conditions(
     return found
 
 
-def _joints(folder: Path, findings: list[Finding]) -> dict[str, Path]:
-    """The files of joints by the stems of their photographs, of several the preferred."""
+def _joints(folder: Path) -> dict[str, Path]:
+    """As `list_joints`, with the files that lack their second one."""
     found: dict[str, Path] = {}
+    files = [file for file in sorted(folder.iterdir()) if file.is_file()]
     for ending in reversed(JOINT_ENDINGS):
-        for file in sorted(folder.iterdir()):
+        for file in files:
             if file.name.endswith(ending) and not file.name.startswith("."):
                 stem = file.name.removesuffix(ending)
                 if ending == ".json" and f"{stem}.json".endswith(JOINT_ENDINGS[1]):
@@ -216,34 +231,35 @@ def _check_references(path: Path, images: dict[str, Path], findings: list[Findin
     """Finds rows of references.csv that name no photograph, and photographs without a row."""
     if not path.exists():
         return
-    known = {image.name for image in images.values()} | set(images)
-    keys: set[str] = set()
+    names = [image.name for image in images.values()]
+    texts = _bad_references(path, {*names, *images})
+    try:
+        listed = read_references(path, names, partial=bool(texts))
+    except (OSError, ValueError) as error:
+        texts += [str(error)] if str(error) not in texts else []
+    else:
+        findings += find_rowless(path, [name for i, name in enumerate(names) if i not in listed])
+    findings += [Finding("bad-references", (path,), text) for text in texts]
 
-    def report(text: str) -> None:
-        findings.append(Finding("bad-references", (path,), text))
 
+def _bad_references(path: Path, known: set[str]) -> list[str]:
+    """Says for every row of references.csv what in it is no photograph."""
+    texts = []
     try:
         for number, row in enumerate(read_rows(path)):
             if number == 0 and row.cells[0].lower() == "key":
                 continue
             if len(row.cells) < 2:
-                report(f"{row.where}: {row.cells[0]!r} has no reference; expected key,ref1,…")
-            absent = [cell for cell in row.cells if cell not in known and not _inside(cell, known)]
+                texts.append(f"{row.where}: {row.cells[0]!r} has no reference; expected key,ref1,…")
+            absent = [cell for cell in row.cells if not _inside(cell, known)]
             if absent:
-                report(
+                texts.append(
                     f"{row.where}: there is no image {', '.join(map(repr, absent))}; correct or "
                     "remove the names"
                 )
-            key = Path(row.cells[0].replace("\\", "/")).stem
-            if key in keys:
-                report(f"{row.where}: a second row for {row.cells[0]!r}; keep one")
-            keys.add(key)
     except (OSError, ValueError) as error:
-        report(str(error))
-        return
-    missing = [image.name for stem, image in images.items() if stem not in keys]
-    if missing:
-        report(f"{path}: no row for {first_few(missing)}; add rows, or remove the file")
+        texts.append(str(error))
+    return texts
 
 
 def _inside(cell: str, known: set[str]) -> bool:

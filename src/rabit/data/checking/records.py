@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -17,12 +18,18 @@ from rabit.data.checking.swaps import Outlined, find_swaps
 from rabit.data.listing import first_few
 from rabit.data.source import Picture
 
-Run = Callable[[Sequence[Callable[[], FileFacts]]], list[FileFacts]]
-"""Carries out many checks of files, several at a time, and returns their results in order."""
+T = TypeVar("T")
 
 # So many of the pictures have one size, and there are so few, where other sizes are worth a word.
 _USUAL = 0.95
 _FEW = 20
+
+
+class Run(Protocol):
+    """Carries out many checks, several at a time."""
+
+    def __call__(self, tasks: Sequence[Callable[[], T]]) -> list[T]:
+        """Returns the results of the tasks, in their order."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +38,7 @@ class Record:
 
     Args:
         name: of the picture.
-        image: its photograph.
+        image: its photograph; of one in a tar file, its name after the tar file's.
         condition: the file of its condition, or the photograph where there is none.
         photo: what the photograph is like.
         facts: what its condition is like.
@@ -148,7 +155,7 @@ def _duplicates(records: Sequence[Record]) -> Iterator[Finding]:
     for files in same.values():
         if len(files) > 1:
             others = first_few([file.name for file in files[1:]])
-            text = f"{files[0]}: the same file as {others}; keep one of them"
+            text = f"{files[0]}: the same photograph as {others}; keep one of them"
             yield Finding("duplicate", tuple(files), text)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
@@ -17,9 +16,9 @@ from rabit.data.edits.compose import ObjectEdit
 from rabit.data.edits.series import CorpusEdit, EditRules, check_semantic, corpus_edits
 from rabit.data.images import save_png
 from rabit.data.listing import PAIR_COLUMNS
+from rabit.data.manifest import write_listed
 from rabit.data.pictures import grid, palette
 from rabit.data.source import Source
-from rabit.writing import check_target, naming, replace_files, replaceable, workplace
 
 TABLE = "edits.csv"
 SHEET = "sheet.png"
@@ -53,8 +52,8 @@ def write_edits(
     `truth/` the photographs that perfect edits give (see `ObjectEdit` for which of them are real),
     `masks/` 255 where photograph or map were altered. `pairs.csv` names them as evaluation reads
     them: the condition is the edited map, the exemplar the photograph to edit. `edits.csv` tells
-    what was done (`COLUMNS`), `classes.txt` names the classes, and `sheet.png` shows the first
-    edits.
+    what was done (`COLUMNS`), `classes.txt` names the classes, `sheet.png` shows the first edits,
+    and `generated.txt` lists all files.
 
     Nothing is left behind if writing fails, and what the folder held before stays as it was.
 
@@ -71,7 +70,8 @@ def write_edits(
 
     Raises:
         ValueError: the count is below 1, the corpus has no objects to edit or is not semantic, the
-            folder is not empty and `overwrite` is off, or a file stands in the way.
+            folder is not empty and `overwrite` is off or it holds no edits, or a file stands in
+            the way.
         OSError: the folder cannot be written; it is named.
     """
     if count < 1:
@@ -79,36 +79,14 @@ def write_edits(
     check_semantic(source, rules.classes)
     names = [_file_names(f"{number:05d}").values() for number in range(count)]
     expected = [*map(Path, _TABLES), *(name for each in names for name in each)]
-    old = replaceable(out, partial(_own_files, out), expected, "edits", overwrite)
-    check_target(out, folder=True)
-    with naming(out), workplace(out) as work:
-        kinds = _write(work / "new", source, count, rules, progress)
-        new = sorted(p.relative_to(work / "new") for p in (work / "new").rglob("*") if p.is_file())
-        replace_files(out, old, new, work)
+    write = partial(_write, source=source, count=count, rules=rules, progress=progress)
+    kinds = write_listed(out, "edits", write, overwrite, expected)
     return {kind: kinds.count(kind) for kind in rules.kinds}
 
 
 def _file_names(stem: str) -> dict[str, Path]:
     """Returns the files of one edit, relative to the folder, by the folder each is in."""
     return {folder: Path(folder, f"{stem}.png") for folder in FOLDERS}
-
-
-def _own_files(out: Path) -> list[Path]:
-    """Returns the files that an earlier call wrote, as its table tells them."""
-    table = out / TABLE
-    if not table.is_file():
-        return []
-    own = [Path(name) for name in _TABLES]
-    with table.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        if tuple(reader.fieldnames or ()) != COLUMNS:
-            return []
-        for row in reader:
-            stem = re.fullmatch(r"images/(\d{5,})\.png", row["image"])
-            if stem is None or row["truth"] != f"truth/{stem[1]}.png":
-                return []
-            own.extend(_file_names(stem[1]).values())
-    return [name for name in own if (out / name).is_file()]
 
 
 def _write(

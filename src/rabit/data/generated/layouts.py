@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -13,10 +12,9 @@ from jaxtyping import UInt8
 
 from rabit.data.generated.corpora import Corpus, FaceCorpus, FigureCorpus, StreetCorpus
 from rabit.data.generated.painting import check_size
+from rabit.data.manifest import write_listed
 from rabit.data.neighbours import nearest
-from rabit.data.text import read_text, relative_name
 from rabit.data.transforms import resize_labels
-from rabit.writing import check_target, naming, replace_files, workplace
 
 _CORPORA: Mapping[str, Callable[[int, int, tuple[int, int]], Corpus]] = MappingProxyType(
     {
@@ -30,13 +28,8 @@ _CORPORA: Mapping[str, Callable[[int, int, tuple[int, int]], Corpus]] = MappingP
 LAYOUTS: tuple[str, ...] = tuple(_CORPORA)
 """The layouts that generated corpora can be written in."""
 
-MANIFEST = "generated.txt"
-"""Name of the file that lists what a call wrote, so that a later one may replace it."""
-
 REFERENCES = 10
 """The most references of a picture."""
-
-_HEAD = "# Files of a generated corpus; writing another one over it replaces those named here."
 
 # How many cells, each way, references are compared by.
 _GRID = 8
@@ -80,7 +73,8 @@ def write_layout(
 
     Raises:
         ValueError: an unknown layout, a bad count, seed or size; the folder is not empty and
-            `overwrite` is off; or a file stands in the way that is not an earlier call's.
+            `overwrite` is off or it holds no generated corpus; or a file stands in the way that is
+            not an earlier call's.
         OSError: the folder cannot be written; it is named.
     """
     if layout not in _CORPORA:
@@ -95,53 +89,12 @@ def write_layout(
             f"count {count} of pictures in the layout {layout}, expected {corpus.smallest} or "
             "more: some are held out, and each refers to others of another look"
         )
-    old = _check_folder(out, overwrite)
-    check_target(out, folder=True)
-    with naming(out), workplace(out) as work:
-        new = _write(work / "new", corpus, progress)
-        foreign = [name for name in sorted(set(new) - set(old)) if (out / name).exists()]
-        if foreign:
-            raise ValueError(
-                f"{out / foreign[0]} stands in the way and is not a file of a generated corpus; "
-                "give another folder, or move the file"
-            )
-        replace_files(out, old, new, work)
-    _remove_empty(out, old)
+    write = partial(_write, corpus=corpus, progress=progress)
+    write_listed(out, "generated pictures", write, overwrite)
 
 
-def _check_folder(out: Path, overwrite: bool) -> list[Path]:
-    """Refuses a folder that a corpus would not go well into, and returns what to replace there."""
-    if out.exists() and not out.is_dir():
-        raise ValueError(f"{out} is a file, expected a folder; give the name of a folder")
-    if not out.exists() or not any(out.iterdir()):
-        return []
-    manifest = out / MANIFEST
-    lines = read_text(manifest).split("\n") if manifest.is_file() else []
-    if not overwrite or lines[:1] != [_HEAD]:
-        remedy = (
-            "or --overwrite to replace the corpus in it"
-            if lines[:1] == [_HEAD]
-            else ("for it holds no generated corpus that could be replaced")
-        )
-        raise ValueError(f"{out} is not empty; give another folder, {remedy}")
-    named = [
-        relative_name(line, f"{manifest}: line {number}")
-        for number, line in enumerate(lines[1:], start=2)
-        if line
-    ]
-    return [Path(name) for name in (MANIFEST, *named) if (out / name).is_file()]
-
-
-def _remove_empty(out: Path, files: list[Path]) -> None:
-    """Removes the folders that held replaced files and hold nothing now."""
-    folders = {folder for file in files for folder in file.parents} - {Path()}
-    for folder in sorted(folders, key=lambda folder: len(folder.parts), reverse=True):
-        with suppress(OSError):
-            (out / folder).rmdir()
-
-
-def _write(folder: Path, corpus: Corpus, progress: Callable[[int, int], None] | None) -> list[Path]:
-    """Writes a corpus to a new folder and returns its files, relative to it."""
+def _write(folder: Path, corpus: Corpus, progress: Callable[[int, int], None] | None) -> None:
+    """Writes a corpus to a new folder."""
     maps = []
     for index in range(corpus.count):
         maps.append(_cells(corpus.write(folder, index)))
@@ -151,10 +104,6 @@ def _write(folder: Path, corpus: Corpus, progress: Callable[[int, int], None] | 
     lists = corpus.lists(references[: corpus.first_test], references[corpus.first_test :])
     for name, text in lists.items():
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
-    written = sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    names = "".join(f"{path.as_posix()}\n" for path in written)
-    (folder / MANIFEST).write_text(f"{_HEAD}\n{names}", encoding="utf-8", newline="\n")
-    return [*written, Path(MANIFEST)]
 
 
 def _cells(parts: UInt8[np.ndarray, "H W"]) -> UInt8[np.ndarray, "G G"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 from jaxtyping import UInt8
 from PIL import Image
 
+from rabit.data.manifest import write_listed
 from rabit.data.scenes.canvas import CLASSES
 from rabit.data.scenes.layout import check_size, sample_layout
 from rabit.data.scenes.style import Style, render, sample_style
-from rabit.writing import check_target, naming, replace_files, replaceable, workplace
 
 _FOLDERS = ("images", "labels", "truth")
 _COLUMNS = ("condition", "exemplar", "exemplar_condition", "truth")
@@ -34,7 +33,7 @@ def write_scenes(
     `images/` and `labels/` hold `count` photographs, each of its own layout and style, with their
     label maps (8-bit, class ids). Row i of `pairs.csv` names the map of photograph i, another
     photograph as exemplar with its map, and the true translation in `truth/`. `classes.txt` names
-    a class a line, its id being the line's number from 0.
+    a class a line, its id being the line's number from 0. `generated.txt` lists all files.
 
     Nothing is left behind if writing fails, and what the folder held before stays as it was.
 
@@ -48,8 +47,8 @@ def write_scenes(
         progress: called with the number of photographs written and their total.
 
     Raises:
-        ValueError: a bad count, seed or size; the folder is not empty and `overwrite` is off; or
-            a file stands in the way that is not an earlier call's.
+        ValueError: a bad count, seed or size; the folder is not empty and `overwrite` is off or it
+            holds no scenes; or a file stands in the way that is not an earlier call's.
         OSError: the folder cannot be written; it is named.
     """
     if count < 2:
@@ -62,34 +61,13 @@ def write_scenes(
     check_size(size)
     stems = [f"{index:05d}" for index in range(count)]
     new = [Path("pairs.csv"), Path("classes.txt"), *(n for s in stems for n in _file_names(s))]
-    old = replaceable(out, partial(_own_files, out), new, "generated scenes", overwrite)
-    check_target(out, folder=True)
-    with naming(out), workplace(out) as work:
-        written = _write(work / "new", count, seed, size, progress)
-        replace_files(out, old, written, work)
+    write = partial(_write, count=count, seed=seed, size=size, progress=progress)
+    write_listed(out, "generated pictures", write, overwrite, new)
 
 
 def _file_names(stem: str) -> tuple[Path, ...]:
     """Returns the files of one photograph, relative to the corpus' folder."""
     return tuple(Path(folder, f"{stem}.png") for folder in _FOLDERS)
-
-
-def _own_files(out: Path) -> list[Path]:
-    """Returns the files that an earlier call wrote, as its table of pairs tells them."""
-    table = out / "pairs.csv"
-    if not table.is_file():
-        return []
-    own = [Path("pairs.csv"), Path("classes.txt")]
-    with table.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        if tuple(reader.fieldnames or ()) != _COLUMNS:
-            return []
-        for row in reader:
-            stem = re.fullmatch(r"labels/(\d{5,})\.png", row["condition"])
-            if stem is None or row["truth"] != f"truth/{stem[1]}.png":
-                return []
-            own.extend(_file_names(stem[1]))
-    return [name for name in own if (out / name).is_file()]
 
 
 def _photograph(
@@ -106,12 +84,11 @@ def _write(
     seed: int,
     size: tuple[int, int],
     progress: Callable[[int, int], None] | None,
-) -> list[Path]:
-    """Writes the corpus to a new folder and returns its files, relative to it."""
+) -> None:
+    """Writes the corpus to a new folder."""
     for name in _FOLDERS:
         (folder / name).mkdir(parents=True)
     (folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", encoding="utf-8")
-    written = [Path("classes.txt")]
     partner = np.random.default_rng([seed, 0, 2])
     rows = []
     for index in range(count):
@@ -122,7 +99,6 @@ def _write(
         Image.fromarray(render(labels, style)).save(folder / f"images/{stem}.png")
         Image.fromarray(labels).save(folder / f"labels/{stem}.png")
         Image.fromarray(render(labels, other_style)).save(folder / f"truth/{stem}.png")
-        written.extend(_file_names(stem))
         rows.append(
             (
                 f"labels/{stem}.png",
@@ -135,4 +111,3 @@ def _write(
             progress(index + 1, count)
     with (folder / "pairs.csv").open("w", newline="", encoding="utf-8") as lines:
         csv.writer(lines, lineterminator="\n").writerows([_COLUMNS, *rows])
-    return [*written, Path("pairs.csv")]

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from rabit.config import Kind
 from rabit.data.source import Split
-from rabit.data.text import read_text
+from rabit.data.text import read_text, relative_name
 from rabit.fields import from_dict, to_dict
 
 INDEX = "shards.json"
 VERSION = 1
+MAX_PER_SHARD = 10**9
 PICTURES = "pictures"
 PAIRS = "pairs"
 SIDES = ("truth", "exemplar")
@@ -54,7 +56,7 @@ class StoredList:
     partial: bool
 
     def __post_init__(self) -> None:
-        if Path(self.file).name != self.file:
+        if Path(self.file).name != self.file or self.file in ("", ".."):
             raise ValueError(f"file is {self.file!r}, expected a file name without a folder")
 
 
@@ -69,7 +71,7 @@ class ShardIndex:
         channels: their names.
         flips: whether training views may be mirrored.
         per_shard: pictures, or test items, a shard; the last may hold fewer.
-        names: of the pictures.
+        names: of the pictures, each its own; file names relative to some folder.
         split: what the layout says is for training and for testing.
         partners: for each picture those of the same look; empty if the layout says nothing of it.
         train_references: the list of references for training.
@@ -97,9 +99,12 @@ class ShardIndex:
     def __post_init__(self) -> None:
         if self.version != VERSION:
             raise ValueError(f"version is {self.version}, this program reads {VERSION}")
-        if self.per_shard < 1:
-            raise ValueError(f"per_shard is {self.per_shard}, expected 1 or more")
+        if not 1 <= self.per_shard <= MAX_PER_SHARD:
+            raise ValueError(f"per_shard is {self.per_shard}, expected 1 to {MAX_PER_SHARD}")
         split = self.split or Split((), ())
+        _check_names("names", self.names, unique=True)
+        _check_names("pair_names", self.pair_names, unique=False)
+        _check_once("split", (*split.train, *split.test))
         named = {*split.train, *split.test, *(other for row in self.partners for other in row)}
         if any(not 0 <= i < len(self.names) for i in named):
             raise ValueError(f"a number in split or partners is none of {len(self.names)} pictures")
@@ -124,6 +129,20 @@ class ShardIndex:
     def header(self) -> ShardIndex:
         """Returns the same without shards."""
         return dataclasses.replace(self, pictures=(), pairs=())
+
+
+def _check_names(field: str, names: tuple[str, ...], unique: bool) -> None:
+    """Checks that names stay in their folder and, if so wanted, are each another file's."""
+    plain = tuple(relative_name(name, f"{field}[{i}]") for i, name in enumerate(names))
+    if unique:
+        _check_once(field, plain)
+
+
+def _check_once(field: str, values: tuple[int, ...] | tuple[str, ...]) -> None:
+    """Checks that no value stands in a field twice."""
+    if len(set(values)) < len(values):
+        value, count = Counter(values).most_common(1)[0]
+        raise ValueError(f"{value!r} is {count} times in {field}, expected once")
 
 
 def index_bytes(index: ShardIndex) -> bytes:
@@ -164,8 +183,12 @@ def parse_index(text: str, where: str) -> ShardIndex:
         ValueError: it is none; the field is named.
     """
     try:
-        return from_dict(ShardIndex, json.loads(text), where)
-    except (RecursionError, TypeError, json.JSONDecodeError) as error:
+        data = json.loads(text)
+    except (RecursionError, ValueError) as error:
+        raise ValueError(f"{where}: no JSON ({error}); write the shards again") from error
+    try:
+        return from_dict(ShardIndex, data, where)
+    except (RecursionError, TypeError) as error:
         raise ValueError(
             f"{where}: no index of shards ({error}); write the shards again"
         ) from error

@@ -10,6 +10,8 @@ from __future__ import annotations
 import dataclasses
 import io
 import json
+import math
+import tokenize
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,9 +57,13 @@ _UNUSABLE = (
     EOFError,
     Image.DecompressionBombError,
     LookupError,
+    MemoryError,
     OSError,
+    OverflowError,
+    RecursionError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 _FORMATS = {
     "bmp": "BMP",
@@ -113,8 +119,9 @@ def decode_picture(members: Mapping[str, bytes], where: str) -> NamedPicture:
         if not isinstance(name, str) or not hasattr(picture, "condition"):
             raise TypeError("it describes no picture")
     except _UNUSABLE as error:
+        reason = str(error) or type(error).__name__
         raise ValueError(
-            f"{where}: its members are no picture ({error}); write the shards again"
+            f"{where}: its members are no picture ({reason}); write the shards again"
         ) from error
     return NamedPicture(name, cast("Picture", picture))
 
@@ -164,8 +171,11 @@ def _build(described: Any, members: Mapping[str, bytes]) -> Any:
                 raise TypeError(f"{name} is no {hint}")
         return kind(**fields)
     member, shape = described["member"], tuple(described["shape"])
+    dtype = np.dtype(described["dtype"])
+    if dtype.kind not in "biuf":
+        raise TypeError(f"{member} holds no numbers but {dtype}")
     values = _decode_array(described["coding"], member, members[member])
-    return values.astype(described["dtype"], copy=False).reshape(shape)
+    return values.astype(dtype, copy=False).reshape(shape)
 
 
 @lru_cache
@@ -202,7 +212,7 @@ def _encode_array(array: np.ndarray, photograph: Path | None) -> tuple[str, str,
 def _decode_array(coding: str, member: str, data: bytes) -> np.ndarray:
     """Returns the values of an array, not yet in its shape and type."""
     if coding == _ARRAY:
-        return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
+        return _decode_numpy(member, data)
     image = Image.open(io.BytesIO(data), formats=(_FORMATS[member.rpartition(".")[2]],))
     if coding == _COLOURS:
         return image_from_pillow(image, member)
@@ -212,6 +222,18 @@ def _decode_array(coding: str, member: str, data: bytes) -> np.ndarray:
     if coding != _NUMBERS:
         raise ValueError(f"{member} is coded as {coding!r}")
     return values
+
+
+def _decode_numpy(member: str, data: bytes) -> np.ndarray:
+    """Returns the values of a NumPy file, whose header is believed only if it fits the size."""
+    stream = io.BytesIO(data)
+    if np.lib.format.read_magic(stream) != (1, 0):
+        raise ValueError(f"{member} is no NumPy file of version 1.0")
+    shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    said, there = math.prod(shape) * dtype.itemsize, len(data) - stream.tell()
+    if said != there:
+        raise ValueError(f"{member} holds {there} bytes of values, but its header says {said}")
+    return np.asarray(np.load(io.BytesIO(data), allow_pickle=False))
 
 
 def _gives(ending: str, data: bytes, pixels: UInt8[np.ndarray, "H W 3"]) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rabit.data.shards.index import Shard
-from rabit.writing import naming
+from rabit.writing import naming, partial_path
 
 _CHUNK = 2**20
 
@@ -29,8 +29,7 @@ def write_shard(path: Path, entries: Iterable[tuple[str, Mapping[str, bytes]]]) 
         OSError: the file cannot be written; it is named.
     """
     places, offset = [], 0
-    # A name that does not change: what a killed run has left is written over.
-    partial = path.with_name(f".{path.name}.part")
+    partial = partial_path(path)
     try:
         with naming(path):
             stream = partial.open("wb")

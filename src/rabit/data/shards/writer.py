@@ -32,7 +32,15 @@ from rabit.data.shards.tar import file_digest, write_shard
 from rabit.data.source import Source
 from rabit.data.text import read_text
 from rabit.fields import from_dict, to_dict
-from rabit.writing import check_target, make_folders, naming, write_files
+from rabit.writing import (
+    check_target,
+    is_partial,
+    make_folders,
+    naming,
+    remove_empty,
+    sole_writer,
+    write_files,
+)
 
 NOTES = ".shards-written.jsonl"
 """What a run has finished: the index without shards, and then a shard a line."""
@@ -70,7 +78,8 @@ def write_shards(
     Args:
         source: the pictures.
         layout: its name.
-        out: the folder; empty or missing unless `resume`.
+        out: the folder; empty or missing unless `resume`, but for what a killed run has left of
+            files that it had not completed.
         per_shard: pictures, or test items, a shard, 1 or more.
         resume: whether to go on in a folder that an earlier call left, or to begin where it is
             empty or missing; shards in a finished folder that are damaged are written again.
@@ -81,7 +90,7 @@ def write_shards(
 
     Raises:
         FileNotFoundError: a file of a picture is missing.
-        OSError: the folder cannot be written; it is named.
+        OSError: the folder cannot be written, or another run writes it now; it is named.
         ValueError: an argument is outside its range, a picture cannot be used, or the folder holds
             something else.
     """
@@ -92,12 +101,30 @@ def write_shards(
         raise ValueError(f"{source.root}: there is no picture to write")
     check_target(out, folder=True)
     lists, header = _describe(source, layout, per_shard)
-    kept = _finished(out, header, resume)
     with naming(out):
         created = make_folders(out)
-    _begin_notes(out / NOTES, header, kept)
+    try:
+        with sole_writer(out) as alone:
+            kept = _finished(out, header, resume)
+            for path in _partials(out) if alone else ():
+                path.unlink()
+            return _fill(source, out, header, lists, kept, told)
+    finally:
+        remove_empty(created)
+
+
+def _fill(
+    source: Source,
+    out: Path,
+    header: ShardIndex,
+    lists: Mapping[str, bytes],
+    kept: Mapping[str, Shard],
+    told: _Progress,
+) -> ShardIndex:
+    """Writes the shards that are not whole yet, the lists and the index."""
     shards = dict(kept)
     try:
+        _begin_notes(out / NOTES, header, kept)
         for series, before in ((PICTURES, 0), (PAIRS, len(source))):
             for file, items in header.planned(series):
                 if file not in shards:
@@ -112,7 +139,7 @@ def write_shards(
         (out / NOTES).unlink()
     except BaseException:
         if not shards:
-            _forget(out, created)
+            (out / NOTES).unlink(missing_ok=True)
         raise
     return index
 
@@ -165,7 +192,7 @@ def _finished(out: Path, header: ShardIndex, resume: bool) -> dict[str, Shard]:
         ValueError: the folder is not empty and `resume` is off, or what it holds is not what would
             be written.
     """
-    if not out.is_dir() or not any(out.iterdir()):
+    if len(list(out.iterdir())) == len(_partials(out)):
         return {}
     begun = (out / NOTES).is_file() or (out / INDEX).is_file()
     if not resume or not begun:
@@ -179,11 +206,24 @@ def _finished(out: Path, header: ShardIndex, resume: bool) -> dict[str, Shard]:
                 f"{out}: begun with other {field.name} ({_short(before)}, now {_short(now)}); use "
                 "the same folder and options, or give another --out"
             )
+    sides = {PICTURES: 1, PAIRS: len(SIDES)}
+    expected = {
+        file: len(items) * sides[series]
+        for series in sides
+        for file, items in header.planned(series)
+    }
     return {
         shard.file: shard
         for shard in shards
-        if (out / shard.file).is_file() and file_digest(out / shard.file) == shard.sha256
+        if expected.get(shard.file) == len(shard.places)
+        and (out / shard.file).is_file()
+        and file_digest(out / shard.file) == shard.sha256
     }
+
+
+def _partials(out: Path) -> list[Path]:
+    """Returns what killed runs have left in a folder; it counts as no file."""
+    return [path for path in out.iterdir() if is_partial(path.name)]
 
 
 def _read_finished(out: Path) -> tuple[ShardIndex, tuple[Shard, ...]]:
@@ -192,11 +232,11 @@ def _read_finished(out: Path) -> tuple[ShardIndex, tuple[Shard, ...]]:
 
 
 def _read_notes(path: Path) -> tuple[ShardIndex, tuple[Shard, ...]]:
-    """Reads which shards a run has finished; a last line that was cut off is left out."""
+    """Reads which shards a run has finished; lines that were cut off or damaged are left out."""
     first, *lines = read_text(path).split("\n")
     shards = []
     for line in lines:
-        with suppress(ValueError):
+        with suppress(RecursionError, TypeError, ValueError):
             shards.append(from_dict(Shard, json.loads(line), str(path)))
     return parse_index(first, str(path)), tuple(shards)
 
@@ -220,14 +260,6 @@ def _complete(header: ShardIndex, shards: Mapping[str, Shard]) -> ShardIndex:
         tuple(shards[file] for file, _ in header.planned(series)) for series in (PICTURES, PAIRS)
     )
     return dataclasses.replace(header, pictures=pictures, pairs=pairs)
-
-
-def _forget(out: Path, created: list[Path]) -> None:
-    """Removes what a run that has finished no shard has made."""
-    (out / NOTES).unlink(missing_ok=True)
-    for folder in reversed(created):
-        with suppress(OSError):
-            folder.rmdir()
 
 
 def _short(value: object) -> str:
