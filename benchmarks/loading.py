@@ -4,7 +4,8 @@
 
 Of each PRESET=FOLDER the samples are read, cropped, flipped and collated by worker processes as in
 a training, for a number of seconds after a warm-up; then the preset's training steps are timed on
-the same cores. Prints JSON: images a second of both.
+the same cores, of one image each, since a whole batch may not fit. Prints JSON: images a second of
+both.
 """
 
 from __future__ import annotations
@@ -25,14 +26,12 @@ from rabit.presets import preset, preset_kind
 from rabit.training.checkpoint import new_state
 from rabit.training.loop import train_step, training_batches
 
-WARM = 4
-
 
 def read_rate(opened: OpenData, config: ExperimentConfig, seconds: float) -> float:
     """Returns images a second that the workers make ready."""
     corpus = training_data(opened, config, None).corpus
     batches = iter(training_batches(corpus, config.train, 0))
-    for _ in range(WARM * max(config.train.workers, 1)):
+    for _ in range(2 * max(config.train.workers, 1)):
         next(batches)
     started, images = time.perf_counter(), 0
     while time.perf_counter() - started < seconds:
@@ -60,7 +59,8 @@ def measure(name: str, folder: str, options: argparse.Namespace) -> dict[str, An
     train = replace(config.train, workers=options.workers, steps=1_000_000)
     config = replace(config, losses=losses, train=train)
     read = read_rate(opened, config, options.seconds)
-    trained = training_rate(opened, replace(config, train=replace(train, workers=0)), options.steps)
+    alone = replace(config, train=replace(train, workers=0, batch=1))
+    trained = training_rate(opened, alone, options.steps)
     return {
         "preset": name,
         "layout": getattr(opened.source, "layout", "scenes"),
