@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from jaxtyping import Float
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from rabit.config import Kind
@@ -91,6 +91,15 @@ def confidence_pixels(confidence: Float[Tensor, "1 H W"], size: tuple[int, int])
     return np.round(anchors[low] * (1 - share) + anchors[low + 1] * share).astype(np.uint8)
 
 
+def _fitting_font(text: str, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """Returns the largest font of at most 10 pixels in which a text is at most so wide."""
+    sizes = range(10, 3, -1)
+    fonts = (ImageFont.load_default(size) for size in sizes)
+    return next(
+        (font for font in fonts if font.getlength(text) <= width), ImageFont.load_default(4)
+    )
+
+
 def grid(rows: Sequence[Sequence[Pixels]], titles: Sequence[str], gap: int = 4) -> Pixels:
     """Lays pictures out in rows under column titles.
 
@@ -109,7 +118,8 @@ def grid(rows: Sequence[Sequence[Pixels]], titles: Sequence[str], gap: int = 4) 
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(titles):
-        draw.text((gap + column * (width + gap), 3), title, fill="black")
+        at = (gap + column * (width + gap), 3)
+        draw.text(at, title, fill="black", font=_fitting_font(title, width))
     for r, row in enumerate(rows):
         for column, picture in enumerate(row):
             at = (gap + column * (width + gap), head + gap + r * (height + gap))
