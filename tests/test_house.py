@@ -59,7 +59,16 @@ def test_torchvision_is_not_imported() -> None:
 
 
 def test_importing_the_package_is_light() -> None:
-    heavy = {"matplotlib", "skimage", "tensorboard", "torchmetrics", "torchvision", "typer"}
+    heavy = {
+        "torch",
+        "numpy",
+        "matplotlib",
+        "skimage",
+        "tensorboard",
+        "torchmetrics",
+        "torchvision",
+        "typer",
+    }
     code = "import sys, rabit; print(*{name.partition('.')[0] for name in sys.modules})"
     result = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
@@ -73,3 +82,34 @@ def test_importing_the_package_is_light() -> None:
 
 def test_package_says_that_it_is_typed() -> None:
     assert (PACKAGE / "py.typed").is_file()
+
+
+def test_every_name_of_the_package_is_there() -> None:
+    import rabit
+
+    assert set(rabit.__all__) <= set(dir(rabit))
+    for name in rabit.__all__:
+        assert getattr(rabit, name) is not None
+    with pytest.raises(AttributeError, match="module 'rabit' has no attribute 'nothing'"):
+        _ = rabit.nothing
+
+
+def test_ctrl_c_while_the_program_loads_is_one_line() -> None:
+    code = """
+import sys
+class Stop:
+    def find_spec(self, name, path=None, target=None):
+        if name == "rabit.app.cli":
+            raise KeyboardInterrupt
+sys.meta_path.insert(0, Stop())
+from rabit.__main__ import main
+main()
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PYTHONPATH": str(PACKAGE.parent)},
+    )
+    assert (result.returncode, result.stderr) == (130, "interrupted\n")

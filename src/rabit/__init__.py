@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from rabit import alignment, functional
-from rabit.functional.condition import Condition
-from rabit.inference import Translation, Translator, load
-from rabit.model.sources import embedded_models
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rabit import alignment, functional
+    from rabit.functional.condition import Condition
+    from rabit.inference import Translation, Translator, load
+    from rabit.model.sources import embedded_models
 
 __all__ = [
     "Condition",
@@ -17,3 +21,26 @@ __all__ = [
     "load",
 ]
 __version__ = "0.1.0"
+
+# Where each name comes from: imported at its first use, as torch takes seconds to load.
+_HOMES = {
+    "Condition": "rabit.functional.condition",
+    "Translation": "rabit.inference",
+    "Translator": "rabit.inference",
+    "embedded_models": "rabit.model.sources",
+    "load": "rabit.inference",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("alignment", "functional"):
+        return import_module(f"rabit.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rabit' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
