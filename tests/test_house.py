@@ -85,8 +85,6 @@ def test_package_says_that_it_is_typed() -> None:
 
 
 def test_every_name_of_the_package_is_there() -> None:
-    import rabit
-
     assert set(rabit.__all__) <= set(dir(rabit))
     for name in rabit.__all__:
         assert getattr(rabit, name) is not None

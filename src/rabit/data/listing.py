@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from rabit.data.source import ReferenceList, Split
@@ -174,6 +174,9 @@ def match(
     without_condition = [images[stem].name for stem in images if stem not in conditions]
     without_image = [conditions[stem].name for stem in conditions if stem not in images]
     if without_condition:
+        longer = _longer_stem(without_condition[0], without_image)
+        if longer:
+            wanted = f"{wanted} (rename {longer}, if that is it)"
         raise ValueError(
             f"{image_folder}: {first_few(without_condition)} without {noun}; add {wanted} to "
             f"{condition_folder}, or remove the image"
@@ -184,6 +187,12 @@ def match(
             f"same name to {image_folder}, or remove {noun.replace('a ', 'the ', 1)}"
         )
     return tuple(Photograph(images[stem], conditions[stem]) for stem in sorted(images))
+
+
+def _longer_stem(image: str, conditions: Sequence[str]) -> str:
+    """A condition whose name begins with an image's, as 1_mask.png with 1.jpg; empty if none."""
+    stem = PurePosixPath(image).stem
+    return next((name for name in conditions if name.startswith((f"{stem}_", f"{stem}-"))), "")
 
 
 def join_split(
@@ -298,7 +307,9 @@ def _file_names(folder: Path) -> list[str]:
     would take seconds for a large corpus on a network drive.
     """
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: no such folder; check the corpus' path and its folders")
+        alike = [p.name for p in folder.parent.glob("*") if p.name.lower() == folder.name.lower()]
+        advice = f"rename {alike[0]}/ there" if alike else "check the corpus' path and its folders"
+        raise FileNotFoundError(f"{folder}: no such folder; {advice}")
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if not e.name.startswith(".") and e.is_file())
 

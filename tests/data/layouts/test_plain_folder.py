@@ -322,3 +322,16 @@ def test_real_samples(name: str, condition: FolderCondition) -> None:
         batch = collate(list(corpus), len(source.channels))
         assert batch.condition.channels.shape == (len(indices), len(source.channels), 64, 64)
         assert batch.condition.channels.std() > 0.01
+
+
+def test_names_that_are_nearly_right_are_pointed_at(tmp_path: Path) -> None:
+    for name in ("images/1.png", "labels/1_mask.png"):
+        (tmp_path / name).parent.mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / name)
+    (tmp_path / "classes.txt").write_text("one\n")
+    with pytest.raises(ValueError, match=r"1.png without a label map.*rename 1_mask.png"):
+        FolderSource(tmp_path)
+    (tmp_path / "images").rename(tmp_path / "other")
+    (tmp_path / "other").rename(tmp_path / "Images")
+    with pytest.raises(FileNotFoundError, match="images: no such folder; rename Images/ there"):
+        FolderSource(tmp_path)
