@@ -42,7 +42,7 @@ def read_rate(opened: OpenData, config: ExperimentConfig, seconds: float) -> flo
 def training_rate(opened: OpenData, config: ExperimentConfig, steps: int) -> float:
     """Returns images a second that training steps take, their reading not counted."""
     corpus = training_data(opened, config, None).corpus
-    batch = next(iter(training_batches(corpus, config.train, 0)))
+    batch = next(iter(training_batches(corpus, config.train, 0))).unpack("cpu")
     state, backbone = new_state(config), load_backbone("random")
     train_step(state, backbone, batch, True)
     started = time.perf_counter()

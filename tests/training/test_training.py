@@ -343,4 +343,4 @@ def test_a_full_disk_leaves_nothing_half_written(
 def test_class_ids_of_a_corpus_are_checked(tmp_path: Path) -> None:
     corpus = Scenes(4, (64, 64), seed=1)
     loader = loop.training_batches(corpus, tiny_experiment().train, 0)
-    assert next(iter(loader)).condition.channels.shape == (2, len(CLASSES), 64, 64)
+    assert next(iter(loader)).unpack("cpu").condition.channels.shape == (2, len(CLASSES), 64, 64)

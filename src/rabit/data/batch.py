@@ -79,6 +79,43 @@ class Batch:
         )
 
 
+@dataclass(frozen=True)
+class PackedBatch:
+    """A batch as the processes that read hand it over: ids are not yet spread into channels.
+
+    One-hot channels of 150 classes are a hundred times the size of the ids, and are made sooner
+    where they are needed.
+
+    Args:
+        condition: regions (B, H, W), and channels (B, C, H, W) where they are no ids.
+        exemplar_condition: the same of the exemplars.
+        exemplar: as in `Batch`.
+        truth: as in `Batch`.
+        paired: as in `Batch`.
+        names: as in `Batch`.
+        classes: number of channels.
+    """
+
+    condition: tuple[Tensor, Tensor | None]
+    exemplar_condition: tuple[Tensor, Tensor | None]
+    exemplar: Float[Tensor, "B 3 H W"]
+    truth: Float[Tensor, "B 3 H W"]
+    paired: Bool[Tensor, " B"]
+    names: tuple[str, ...]
+    classes: int
+
+    def unpack(self, device: torch.device | str) -> Batch:
+        """Returns the batch on a device."""
+        return Batch(
+            condition=_spread(self.condition, self.classes, device),
+            exemplar=self.exemplar.to(device),
+            exemplar_condition=_spread(self.exemplar_condition, self.classes, device),
+            truth=self.truth.to(device),
+            paired=self.paired.to(device),
+            names=self.names,
+        )
+
+
 def collate(samples: Sequence[Sample], channels: int) -> Batch:
     """Stacks samples of one size into a batch.
 
@@ -93,16 +130,20 @@ def collate(samples: Sequence[Sample], channels: int) -> Batch:
         ValueError: a label id lies outside [0, channels), or a condition has another number of
             channels; the sample is named.
     """
+    return pack(samples, channels).unpack("cpu")
+
+
+def pack(samples: Sequence[Sample], channels: int) -> PackedBatch:
+    """Stacks samples as `collate` does, without spreading ids into channels."""
     names = [sample.name for sample in samples]
-    return Batch(
-        condition=stack_conditions([s.condition for s in samples], channels, names),
+    return PackedBatch(
+        condition=_stack([s.condition for s in samples], channels, names),
+        exemplar_condition=_stack([s.exemplar_condition for s in samples], channels, names),
         exemplar=torch.stack([s.exemplar for s in samples]),
-        exemplar_condition=stack_conditions(
-            [s.exemplar_condition for s in samples], channels, names
-        ),
         truth=torch.stack([s.truth for s in samples]),
         paired=torch.tensor([s.paired for s in samples]),
         names=tuple(names),
+        classes=channels,
     )
 
 
@@ -120,6 +161,23 @@ def stack_conditions(
         ValueError: a label id lies outside [0, channels), or there are other channels; the
             condition is named.
     """
+    return _spread(_stack(conditions, channels, names), channels, "cpu")
+
+
+def _spread(
+    packed: tuple[Tensor, Tensor | None], classes: int, device: torch.device | str
+) -> Condition:
+    """Moves packed conditions to a device and gives ids their channels."""
+    regions, channels = packed
+    if channels is None:
+        return Condition.from_labels(regions.to(device), classes)
+    return Condition(channels=channels.to(device), regions=regions.to(device))
+
+
+def _stack(
+    conditions: Sequence[PictureCondition], channels: int, names: Sequence[str]
+) -> tuple[Tensor, Tensor | None]:
+    """Stacks regions, and channels unless all conditions are ids."""
     regions = torch.stack([condition.regions for condition in conditions])
     for condition, name in zip(conditions, names, strict=True):
         if condition.channels is None:
@@ -134,11 +192,11 @@ def stack_conditions(
                 f"{name}: a condition of {len(condition.channels)} channels, expected {channels}"
             )
     if all(condition.channels is None for condition in conditions):
-        return Condition.from_labels(regions, channels)
+        return regions, None
     parts = [
         Condition.from_labels(condition.regions[None], channels).channels[0]
         if condition.channels is None
         else condition.channels
         for condition in conditions
     ]
-    return Condition(channels=torch.stack(parts), regions=regions)
+    return regions, torch.stack(parts)

@@ -16,7 +16,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from rabit.config import TrainConfig
-from rabit.data.batch import Batch, Sample, collate
+from rabit.data.batch import Batch, PackedBatch, Sample, pack
 from rabit.layers.vgg import Vgg
 from rabit.model.storage import save_model
 from rabit.training.checkpoint import TrainState, save_checkpoint
@@ -186,7 +186,9 @@ def train(
     started, first = time.monotonic(), state.step
     with RunLog(folder) as log, stop_on_interrupt() as stop:
         for batch in loader:
-            values = train_step(state, backbone, batch.to(device), _sees_map(config, state.step))
+            values = train_step(
+                state, backbone, batch.unpack(device), _sees_map(config, state.step)
+            )
             left = (time.monotonic() - started) / (state.step - first)
             left *= config.steps - state.step
             report(Progress(state.step, config.steps, values, left))
@@ -234,7 +236,7 @@ def _sees_map(config: TrainConfig, step: int) -> bool:
     return bool(torch.rand((), generator=generator) >= config.drop_exemplar_condition)
 
 
-def training_batches(corpus: Corpus, config: TrainConfig, first: int) -> DataLoader[Batch]:
+def training_batches(corpus: Corpus, config: TrainConfig, first: int) -> DataLoader[PackedBatch]:
     """Returns the batches of a training from a step on.
 
     Args:
@@ -275,8 +277,8 @@ class _Collate:
 
     classes: int
 
-    def __call__(self, samples: list[Sample]) -> Batch:
-        return collate(samples, self.classes)
+    def __call__(self, samples: list[Sample]) -> PackedBatch:
+        return pack(samples, self.classes)
 
 
 def with_steps(config: TrainConfig, steps: int) -> TrainConfig:
