@@ -20,7 +20,7 @@ def test_ids_travel_as_ids_and_arrive_as_channels() -> None:
     packed = pack(samples, 3)
     assert packed.condition[1] is None and packed.exemplar_condition[1] is None
     batch, unpacked = collate(samples, 3), packed.unpack("cpu")
-    one_hot = torch.stack([i == IDS for i in range(3)]).float()
+    one_hot = torch.nn.functional.one_hot(IDS, 3).permute(2, 0, 1).float()
     for each in (batch, unpacked):
         for condition in (each.condition, each.exemplar_condition):
             assert torch.equal(condition.channels, one_hot.expand(2, 3, 2, 2))
