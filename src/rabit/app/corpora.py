@@ -12,7 +12,7 @@ from scipy.sparse.csgraph import connected_components
 from rabit.app.errors import note
 from rabit.config import ExperimentConfig, Kind
 from rabit.data.batch import Batch, collate
-from rabit.data.corpus import SourceCorpus, split_indices
+from rabit.data.corpus import FEWEST_PICTURES, SourceCorpus, split_indices
 from rabit.data.layouts.find import find_layout, open_source
 from rabit.data.listing import first_few
 from rabit.data.scenes import CLASSES, Scenes
@@ -23,7 +23,6 @@ SCENE_COUNT = 1_000_000
 # Scenes of other seeds than training's are held out: seeds of trainings stay below this one.
 PREVIEW_SEED = 10_000
 PREVIEW_COUNT = 4
-SMALLEST_FOLDER = 3
 DEFAULT_HOLDOUT = 0.2
 
 
@@ -149,10 +148,10 @@ def training_data(
         preview = collate([shown[i] for i in range(len(shown))], len(shown.classes))
         return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, (), None)
     where, names = source.files(0)[0].parent, list(source.names)
-    if len(names) < SMALLEST_FOLDER:
+    if len(names) < FEWEST_PICTURES:
         raise ValueError(
             f"{where}: {len(names)} image{'s' if len(names) > 1 else ''}, but training "
-            f"needs {SMALLEST_FOLDER} or more: one is held out, and two are each other's exemplar"
+            f"needs {FEWEST_PICTURES} or more: one is held out, and two are each other's exemplar"
         )
     if source.split is not None and source.split.train and source.split.test and holdout is None:
         split = source.split

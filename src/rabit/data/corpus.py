@@ -18,6 +18,9 @@ from rabit.data.references import Layout, rank_references, read_references
 from rabit.data.source import Picture, Source, Split
 from rabit.data.transforms import View
 
+FEWEST_PICTURES = 3
+"""The fewest that training works with: one is held out, two are each other's exemplar."""
+
 MOST_COMPARED = 2000
 """How many pictures can be a reference where there is no list and conditions are compared."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from jaxtyping import Float32
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from rabit.writing import check_target, write_files
+from rabit.writing import check_target, is_partial, write_files
 
 DESCRIPTION = "cache.json"
 """What a cache was made with; it says that a folder is a cache."""
@@ -27,9 +26,7 @@ SHARD = 128
 
 _WHAT = "features of pictures, kept by rabit; safe to delete"
 _SHARDS = "shard-[0-9]*.safetensors"
-# As `write_files` calls what it has not finished.
-_UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.part")
-# Older ones are no running process's, in seconds: a file is written in a moment.
+# Unfinished files older than this, in seconds, are no running process's.
 _ABANDONED = 3600
 
 Settings: TypeAlias = Mapping[str, str | int | list[int]]
@@ -120,7 +117,7 @@ class FeatureCache:
         latest = time.time() - _ABANDONED
         for path in self.folder.iterdir():
             with suppress(FileNotFoundError):  # another process may tidy up as well
-                known = _UNFINISHED.fullmatch(path.name) and path.is_file()
+                known = is_partial(path.name) and path.is_file()
                 if known and path.lstat().st_mtime < latest:
                     path.unlink()
 

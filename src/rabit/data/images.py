@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +27,7 @@ from rabit.data.decoding import (
 )
 from rabit.data.text import read_text
 from rabit.data.transforms import resize_image
-from rabit.writing import check_target, naming
+from rabit.writing import check_target, naming, partial_path
 
 MAX_CLASSES = 65_536
 """The most classes that a 16-bit label map can tell apart."""
@@ -246,7 +245,7 @@ def save_png(
     check_target(path)
     with naming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{secrets.token_hex(8)}.part")
+        partial = partial_path(path)
         try:
             with partial.open("xb") as stream:
                 image.save(stream, format="PNG")

@@ -48,7 +48,7 @@ def test_photographs_are_named_by_their_paths(root: Path) -> None:
     source = DeepFashionSource(root)
     assert source.names == NAMES and len(source) == 6
     assert source.kind == "pose" and source.channels == POSE_CHANNELS and not source.flips
-    assert source.split is None and source.partners == () and source.missing == ()
+    assert source.split is None and source.partners == ()
     assert source.references(True) is None and source.references(False) is None
 
 
@@ -73,7 +73,6 @@ def test_openpose_json_is_read_too(root: Path) -> None:
     for index in (0, 1):
         np.testing.assert_array_equal(source.load(index).joints.places, _standing(7).places)
         assert len(source.files(index)) == 2 and source.files(index)[1].is_file()
-    assert source.missing == ()
 
 
 def test_missing_poses_are_named(root: Path) -> None:
@@ -81,7 +80,6 @@ def test_missing_poses_are_named(root: Path) -> None:
     stems[1].with_name(stems[1].name + "_candidate.txt").unlink()
     stems[4].with_name(stems[4].name + "_subset.txt").unlink()
     source = DeepFashionSource(root)
-    assert source.missing == (NAMES[1], NAMES[4])
     with pytest.raises(
         FileNotFoundError, match=r"02_front_candidate.txt.*add the joints of img/MEN"
     ):
@@ -176,7 +174,7 @@ def test_missing_folders_are_named(root: Path, tmp_path: Path) -> None:
 
 def test_the_real_layout_is_read() -> None:
     source = DeepFashionSource(samples("samples/DeepFashion"))
-    assert len(source) == 8 and source.missing == () and source.partners == ()
+    assert len(source) == 8 and source.partners == ()
     assert source.split is not None and len(source.split.test) == len(source.split.train) == 4
     references = source.references(train=False)
     assert references is not None and references.path.name == "deepfashion_ref_test.txt"

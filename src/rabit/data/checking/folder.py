@@ -20,8 +20,7 @@ from rabit.data.checking.listing import Listed, list_folder
 from rabit.data.checking.records import Looked, Record, Run, check_sizes, check_together
 from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
 from rabit.data.images import MAX_CLASSES, read_image, read_labels
-from rabit.data.layouts.find import KINDS_OF_CONDITIONS
-from rabit.data.layouts.folder import FolderCondition
+from rabit.data.layouts.folder import KINDS_OF_CONDITIONS, FolderCondition
 from rabit.data.listing import Photograph
 from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
 from rabit.data.semantic import SemanticPicture

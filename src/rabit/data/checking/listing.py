@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rabit.data.checking.findings import Finding
+from rabit.data.corpus import FEWEST_PICTURES
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES, MAX_CLASSES, read_classes
 from rabit.data.layouts.find import LAYOUTS
 from rabit.data.layouts.folder import FolderCondition
@@ -19,9 +20,6 @@ from rabit.data.listing import (
 )
 from rabit.data.references import read_references
 from rabit.data.text import read_rows, relative_name
-
-FEWEST = 3
-"""The fewest photographs that training works with."""
 
 _NOUNS = {"labels": "label map", "edges": "line drawing", "pose": "file of joints"}
 
@@ -88,11 +86,11 @@ def find_nested(root: Path) -> Finding | None:
 
 def find_too_few(folder: Path, count: int) -> list[Finding]:
     """Says that photographs are too few, if they are."""
-    if count >= FEWEST:
+    if count >= FEWEST_PICTURES:
         return []
     text = (
         f"{folder}: {count} photograph{'s' * (count != 1)} to train on, but training needs "
-        f"{FEWEST} or more: one is held out, and two are each other's exemplar"
+        f"{FEWEST_PICTURES} or more: one is held out, and two are each other's exemplar"
     )
     return [Finding("too-few", (folder,), text)]
 

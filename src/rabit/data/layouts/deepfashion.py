@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -61,16 +60,6 @@ class DeepFashionSource(Source):
             split=_read_split(root, names),
             partners=_rows(partners, len(names)),
         )
-
-    @cached_property
-    def missing(self) -> tuple[str, ...]:
-        """Names of the photographs without a file of joints, which cannot be loaded."""
-        alone = []
-        for index, name in enumerate(self.names):
-            pose = self._pose(index)
-            if not all(path.is_file() for path in _pose_files(pose)):
-                alone.append(name)
-        return tuple(alone)
 
     def load(self, index: int) -> PosePicture:
         """Reads a photograph and its joints, see `Source.load`."""

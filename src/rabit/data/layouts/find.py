@@ -10,7 +10,6 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
-from rabit.config import Kind
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import (
     MASKGAN_MAPS,
@@ -21,20 +20,12 @@ from rabit.data.layouts.celeba import (
 from rabit.data.layouts.celeba_files import ANNOTATIONS, PHOTOGRAPHS
 from rabit.data.layouts.coco import CocoStuffSource
 from rabit.data.layouts.deepfashion import DeepFashionSource
-from rabit.data.layouts.folder import FolderCondition, FolderSource
+from rabit.data.layouts.folder import KINDS_OF_CONDITIONS, FolderCondition, FolderSource
 from rabit.data.shards.source import ShardSource
 from rabit.data.source import Source
 
 CONDITIONS: tuple[FolderCondition, ...] = get_args(FolderCondition)
 """What a picture may be translated from."""
-
-KINDS_OF_CONDITIONS: dict[FolderCondition, Kind] = {
-    "labels": "semantic",
-    "edges": "edge",
-    "pose": "pose",
-    "canny": "edge",
-}
-"""The kind of each condition."""
 
 # How many entries of a folder are looked at for a message, or for its layout.
 _LOOK = 200

@@ -26,12 +26,13 @@ from rabit.data.source import Picture, Source, TestPair
 
 FolderCondition = Literal["labels", "edges", "pose", "canny"]
 
-_KINDS: dict[FolderCondition, Kind] = {
+KINDS_OF_CONDITIONS: dict[FolderCondition, Kind] = {
     "labels": "semantic",
     "edges": "edge",
     "pose": "pose",
     "canny": "edge",
 }
+"""The kind of each condition."""
 
 # A word of its own at either end: "left eye", "l_brow", "Eye (right)"; or how the name begins.
 _SIDED = re.compile(
@@ -78,7 +79,7 @@ class FolderSource(Source):
         root = Path(root)
         if not root.is_dir():
             raise FileNotFoundError(f"{root}: no such folder; give the folder of a corpus")
-        if condition is not None and condition not in _KINDS:
+        if condition is not None and condition not in KINDS_OF_CONDITIONS:
             raise ValueError(
                 f"{root}: condition {condition!r}; a plain folder has one of "
                 f"{', '.join(get_args(FolderCondition))}"
@@ -90,7 +91,7 @@ class FolderSource(Source):
         names = [photograph.image.name for photograph in self._photographs]
         if flips is None:
             flips = not (labels and names_sides(channels)) and self.condition != "pose"
-        super().__init__(root, _KINDS[self.condition], channels, names, flips)
+        super().__init__(root, KINDS_OF_CONDITIONS[self.condition], channels, names, flips)
 
     def load(self, index: int) -> Picture:
         """Reads a picture, see `Source.load`."""
