@@ -47,7 +47,8 @@ def test_any_size_gives_a_face(height: int, width: int, index: int) -> None:
     assert face.image.shape == (height, width, 3) and face.image.dtype == np.uint8
     assert face.parts.shape == face.glasses.shape == (height, width)
     assert face.parts.max() < len(FACE_CLASSES)
-    assert {0, 1, 13, 14} <= set(np.unique(face.parts).tolist())
+    # Background, skin, nose and neck; in a small picture the neck may end at its lower border.
+    assert {0, 1, 9, 13} <= set(np.unique(face.parts).tolist())
 
 
 def test_every_part_is_seen_and_optional_ones_are_sometimes_absent(faces: list[Face]) -> None:
