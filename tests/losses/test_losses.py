@@ -27,6 +27,29 @@ def test_cycle_loss_counts_received_positions_only() -> None:
     assert loss.masked == pytest.approx(0.25)
 
 
+def test_the_cycle_loss_of_a_batch_is_the_mean_of_its_samples() -> None:
+    torch.manual_seed(0)
+    returned, original = torch.rand(2, 2, 3, 4, 4)
+    received = torch.rand(2, 1, 4, 4) > torch.tensor([0.2, 0.8]).view(2, 1, 1, 1)
+    one_by_one = [
+        float(cycle_loss(returned[i : i + 1], original[i : i + 1], received[i : i + 1]).value)
+        for i in range(2)
+    ]
+    whole = cycle_loss(returned, original, received)
+    assert float(whole.value) == pytest.approx(sum(one_by_one) / 2)
+
+
+def test_paired_l1_of_a_batch_is_the_mean_of_its_parts_with_their_expected_number() -> None:
+    torch.manual_seed(0)
+    images, truth = torch.rand(2, 4, 3, 2, 2)
+    paired = torch.tensor([True, False, True, True])
+    parts = [
+        float(paired_l1(images[part], truth[part], paired[part], expected=1.5))
+        for part in (slice(0, 2), slice(2, 4))
+    ]
+    assert sum(parts) / 2 == pytest.approx(float(paired_l1(images, truth, paired)))
+
+
 def test_cycle_loss_of_nothing_received_is_zero() -> None:
     zeros = torch.zeros(1, 1, 2, 2)
     loss = cycle_loss(zeros + 1, zeros, zeros.bool())

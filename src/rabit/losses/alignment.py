@@ -30,6 +30,9 @@ def cycle_loss(
 ) -> CycleLoss:
     """L_cyc = |T^T T Z - Z|_1 over the positions that mass returns to.
 
+    Every sample counts the same, however many of its positions that are, so that the loss of a
+    batch is the mean of those of its parts.
+
     Args:
         returned: T^T T Z, the exemplar warped there and back.
         original: Z.
@@ -38,10 +41,10 @@ def cycle_loss(
     Returns:
         The mean absolute difference and the share left out.
     """
-    difference = (returned - original).abs() * received
-    count = received.sum() * original.shape[1]
+    difference = ((returned - original).abs() * received).flatten(1).sum(dim=1)
+    count = received.flatten(1).sum(dim=1) * original.shape[1]
     masked = 1 - float(received.float().mean())
-    return CycleLoss(value=difference.sum() / count.clamp_min(1), masked=masked)
+    return CycleLoss(value=(difference / count.clamp_min(1)).mean(), masked=masked)
 
 
 def consistency_loss(
@@ -71,6 +74,7 @@ def paired_l1(
     images: Float[Tensor, "B C H W"],
     truth: Float[Tensor, "B C H W"],
     paired: Bool[Tensor, " B"],
+    expected: float | None = None,
 ) -> Float[Tensor, ""]:
     """Mean absolute difference over the samples whose truth has the exemplar's look.
 
@@ -80,9 +84,13 @@ def paired_l1(
         images: (B, C, H, W).
         truth: (B, C, H, W).
         paired: (B,) which samples count; none give 0.
+        expected: what the sum is divided by, above 0; the number of samples that count if None. Of
+            a batch that is one of several parts, their mean number, so that the mean of the parts'
+            losses is the loss of the whole.
 
     Returns:
         Scalar, 0 or more.
     """
     difference = (images - truth).abs().flatten(1).mean(dim=1)
-    return (difference * paired).sum() / paired.sum().clamp_min(1)
+    total = (difference * paired).sum()
+    return total / (paired.sum().clamp_min(1) if expected is None else expected)

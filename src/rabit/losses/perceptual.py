@@ -34,6 +34,7 @@ def pseudo_loss(
     truth: dict[str, Tensor],
     paired: Bool[Tensor, " B"],
     layers: tuple[tuple[str, float], ...],
+    expected: float | None = None,
 ) -> Float[Tensor, ""]:
     """L_pse: L1 on features, for the samples whose truth has the exemplar's look (pseudo pairs).
 
@@ -42,11 +43,15 @@ def pseudo_loss(
         truth: features of the ground truth by layer.
         paired: (B,) which samples count; none give 0.
         layers: (name, weight) pairs.
+        expected: see `paired_l1`.
 
     Returns:
         Scalar, 0 or more.
     """
-    terms = [weight * paired_l1(generated[name], truth[name], paired) for name, weight in layers]
+    terms = [
+        weight * paired_l1(generated[name], truth[name], paired, expected)
+        for name, weight in layers
+    ]
     return sum(terms[1:], terms[0])
 
 
