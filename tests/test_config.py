@@ -14,6 +14,7 @@ from rabit.config import (
     GeneratorConfig,
     LossConfig,
     ModelConfig,
+    PatchMatchConfig,
     TrainConfig,
     TransportConfig,
 )
@@ -62,6 +63,9 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("model.alignment.k", True, "config.model.alignment.k is True, expected int"),
         ("model.alignment.k", 0, "alignment.k is 0, expected a number above 0"),
         ("model.alignment.method", "sinkhorn", "expected one of ranking, dense"),
+        ("model.alignment.stride", 3, "alignment.stride is 3, expected 2 .* or 4"),
+        ("model.alignment.stride", 0, "alignment.stride is 0, expected 2 .* or 4"),
+        ("model.alignment.stride", 4.0, "config.model.alignment.stride is 4.0, expected int"),
         ("model.alignment.epsilon", -1.0, "alignment.epsilon is -1.0"),
         ("model.alignment.transport.tolerance", 0.0, "transport.tolerance is 0.0, expected a num"),
         ("model.alignment.transport.iterations", 0.5, "transport.iterations is 0.5, expected int"),
@@ -93,6 +97,10 @@ def test_stride_covers_generator_and_blocks() -> None:
     assert model.stride == 48
     coarse = AlignmentConfig(block=2, coarse=(24, 6))
     assert replace(model, alignment=coarse).stride == 48
+    quarter = replace(coarse, stride=4)
+    assert replace(model, alignment=quarter).stride == 96
+    with pytest.raises(ValueError, match=r"of 96 \(of the generator's stride, 16, .* block, 96\)"):
+        replace(model, image_size=(144, 192), alignment=quarter)
 
 
 @pytest.mark.parametrize("coarse", ((2,), (3,), (4, 8), (8, 3)))
@@ -114,6 +122,21 @@ def test_every_option_reaches_the_method() -> None:
 def test_k_beyond_the_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="alignment.k is 300, but there are 256 blocks"):
         ModelConfig(image_size=(64, 64), alignment=AlignmentConfig(k=300))
+    with pytest.raises(ValueError, match="alignment.k is 65, but there are 64 blocks"):
+        ModelConfig(image_size=(64, 64), alignment=AlignmentConfig(k=65, stride=4))
+
+
+@pytest.mark.parametrize(("stride", "positions"), [(2, 1024), (4, 256)])
+def test_candidates_beyond_the_positions_are_refused(stride: int, positions: int) -> None:
+    def model(candidates: int) -> ModelConfig:
+        search = PatchMatchConfig(candidates=candidates)
+        alignment = AlignmentConfig(method="patchmatch", stride=stride, patchmatch=search)
+        return ModelConfig(image_size=(64, 64), alignment=alignment)
+
+    assert model(positions).alignment.patchmatch.candidates == positions
+    message = f"candidates is {positions + 1}, but there are {positions} positions"
+    with pytest.raises(ValueError, match=message):
+        model(positions + 1)
 
 
 def test_whole_numbers_pass_as_floats() -> None:

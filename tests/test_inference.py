@@ -98,6 +98,35 @@ def test_a_size_that_fits_is_translated_as_it_is(translator: Translator) -> None
     assert torch.equal(result.confidence, confidence)
 
 
+@pytest.mark.parametrize("method", ["ranking", "dense", "transport", "patchmatch", "none"])
+def test_a_correspondence_at_a_quarter_translates_and_edits(method: str) -> None:
+    other = translator_of(alignment__stride=4, alignment__method=method)
+    batch = tiny_batch(2)
+    result = other.translate(batch.condition, batch.exemplar, batch.exemplar_condition)
+    with torch.no_grad():
+        direct = other.network(batch.condition, batch.exemplar, batch.exemplar_condition)
+    confidence = direct.alignment.confidence
+    assert confidence.shape == (2, 1, 16, 16)
+    if method != "patchmatch":  # which draws at random
+        assert torch.equal(result.image, direct.image)
+        confidence = confidence.repeat_interleave(4, 2).repeat_interleave(4, 3)
+        assert torch.equal(result.confidence, confidence)
+    for size, known in (((30, 97), None), ((1, 1), None), ((64, 80), LABELS)):
+        check(other.translate(maps(size), PHOTO, known), size)
+    check(other.translate(LABELS, PHOTO[:5, :30]), (64, 64))
+    check(other.edit(PHOTO, LABELS, LABELS[::-1].copy()), (64, 64))
+
+
+def test_matches_at_a_quarter_are_the_centres_of_places() -> None:
+    other = translator_of(alignment__stride=4)
+    result = other.translate(LABELS, PHOTO, LABELS)
+    assert result.matches is not None and result.correspondence is not None
+    assert result.correspondence.size == result.correspondence.exemplar_size == (16, 16)
+    places = result.correspondence.matches()
+    expected = (4 * places + 1.5).repeat_interleave(4, 1).repeat_interleave(4, 2)
+    assert torch.equal(result.matches, expected)
+
+
 def test_padding_keeps_what_it_surrounds(translator: Translator) -> None:
     """64x60 is padded to 64x64 by its last column: the same as a map that has it already."""
     whole = maps((64, 64))

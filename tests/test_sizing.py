@@ -71,8 +71,24 @@ def test_exemplar_sizes_hold_the_blocks_that_are_retrieved() -> None:
         (64, 64), (32, 32), dataclasses.replace(CONFIG, alignment=alignment)
     )
     assert height * width >= 200 * 4**2
+    quarter = dataclasses.replace(alignment, k=50, stride=4)
+    height, width = exemplar_size(
+        (64, 64), (32, 32), dataclasses.replace(CONFIG, alignment=quarter)
+    )
+    assert height * width >= 50 * 8**2
     assert exemplar_size((64, 64), (64, 64), CONFIG) == (64, 64)
     assert exemplar_size((32, 128), (64, 64), CONFIG) == (32, 128)
+
+
+@pytest.mark.parametrize("stride", [2, 4])
+def test_exemplar_sizes_hold_the_places_that_patchmatch_keeps(stride: int) -> None:
+    search = dataclasses.replace(CONFIG.alignment.patchmatch, candidates=200)
+    alignment = dataclasses.replace(
+        CONFIG.alignment, method="patchmatch", stride=stride, patchmatch=search
+    )
+    config = dataclasses.replace(CONFIG, alignment=alignment)
+    height, width = exemplar_size((64, 64), (32, 32), config)
+    assert 200 * stride**2 <= height * width <= 400 * stride**2
 
 
 def test_padded_sizes_are_the_next_multiples() -> None:

@@ -11,7 +11,12 @@ from rabit.config import ExperimentConfig
 from rabit.data.batch import Batch, collate
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
+from rabit.layers.perceptual import load_backbone
 from rabit.presets import preset
+from rabit.training.checkpoint import TrainState
+from rabit.training.engine import Engine
+from rabit.training.processes import Processes
+from rabit.training.update import train_step
 
 OVERRIDES: dict[str, dict[str, Any]] = {
     "features": {"widths": [6, 8, 8, 10, 8, 8], "hidden": 6},
@@ -42,6 +47,12 @@ def tiny_batch(count: int = 2, size: int = 64, seed: int = 3) -> Batch:
     """Returns a batch of scenes."""
     scenes = Scenes(count, (size, size), seed=seed)
     return collate([scenes[i] for i in range(count)], len(CLASSES))
+
+
+def step(state: TrainState, batch: Batch, sees_map: bool = True) -> dict[str, float]:
+    """Takes a training step with one batch, in one process."""
+    engine = Engine(state, Processes())
+    return train_step(engine, load_backbone("random"), [batch], sees_map)
 
 
 def unpaired(batch: Batch) -> Batch:

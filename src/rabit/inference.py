@@ -40,8 +40,8 @@ class Translation:
         confidence: (B, 1, H, W) CMAP in [0, 1]: how reliable the correspondence is.
         matches: (B, H, W, 2) the place (x, y) in the exemplar as it was given, in its pixels, that
             each pixel of the condition matches best; None for a model without alignment.
-        correspondence: what was built, between feature maps of half the sides that the network
-            worked at (padded to its stride); None for a model without alignment.
+        correspondence: what was built, between feature maps of 1 / `alignment.stride` of the sides
+            that the network worked at (padded to its stride); None for a model without alignment.
     """
 
     image: Float[Tensor, "B 3 H W"]

@@ -167,9 +167,9 @@ def exemplar_size(
     longest = area // (LEAST_STRIDES * stride**2)
     height, width = (min(max(round(side * scale), LEAST_STRIDES), longest) for side in size)
     alignment = config.alignment
-    needed = alignment.k * (2 * alignment.block) ** 2
+    needed = alignment.k * (alignment.stride * alignment.block) ** 2
     if alignment.method == "patchmatch":
-        needed = 4 * alignment.patchmatch.candidates
+        needed = alignment.stride**2 * alignment.patchmatch.candidates
     while height * width * stride**2 < needed:
         height, width = height + 1, width + 1
     return height * stride, width * stride

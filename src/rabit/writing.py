@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import secrets
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 WORK_PREFIX = ".rabit-"
+_CHUNK = 2**20
 
 
 class WriteError(OSError):
@@ -149,6 +151,15 @@ def _copy(path: Path, copy: Path) -> None:
         os.link(path, copy, follow_symlinks=False)
     except (NotImplementedError, OSError):
         shutil.copy2(path, copy, follow_symlinks=False)
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while chunk := stream.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def partial_path(path: Path) -> Path:

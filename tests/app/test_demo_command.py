@@ -13,6 +13,9 @@ from PIL import Image
 from typer.testing import Result
 
 from rabit.app import demo_command
+from rabit.model.network import build_network
+from rabit.model.storage import save_model
+from tiny import tiny_experiment
 
 Run = Callable[..., Result]
 
@@ -181,3 +184,16 @@ def test_without_alignment_there_is_no_correspondence_to_show(
     assert "<b>Warped exemplar</b>" not in text and "<b>Confidence</b>" not in text
     assert "<dt>Correspondence</dt>" not in text
     assert not list((tmp_path / "report" / "images").glob("*warped*"))
+
+
+@pytest.mark.usefixtures("showcase")
+@pytest.mark.parametrize(("stride", "places"), [(2, "32×32"), (4, "16×16")])
+def test_the_card_says_how_many_places_are_matched(
+    run: Run, tmp_path: Path, stride: int, places: str
+) -> None:
+    config = tiny_experiment(64, alignment__stride=stride).model
+    save_model(tmp_path / "model", build_network(config, seed=1), config)
+    result = run("demo", "--model", tmp_path / "model", "--out", tmp_path / "report")
+    assert result.exit_code == 0, result.output
+    text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
+    assert f"<dt>Correspondence</dt><dd>{places} places on each side</dd>" in text

@@ -10,6 +10,9 @@ from PIL import Image
 from typer.testing import Result
 
 import rabit
+from rabit.model.network import build_network
+from rabit.model.storage import save_model
+from tiny import tiny_experiment
 
 Run = Callable[..., Result]
 
@@ -57,6 +60,20 @@ def test_the_folder_gets_what_the_correspondence_is(run: Run, model: Path, files
     assert figures == (
         f"places with a confidence above 0.5: {share:.1f} %, median confidence: {median:.2f}"
     )
+
+
+def test_places_of_a_correspondence_at_a_quarter(run: Run, files: Path) -> None:
+    config = tiny_experiment(64, alignment__stride=4).model
+    save_model(files / "model", build_network(config, seed=1), config)
+    maps = ("--exemplar-condition", files / "b-map.png")
+    given = (files / "a-map.png", files / "b.png", *maps, "--model", files / "model")
+    result = run("match", *given, "--out", files / "out")
+    assert result.exit_code == 0, result.output
+    coordinates = np.load(files / "out" / "matches.npy", allow_pickle=False)
+    assert bool((coordinates % 4 == 1.5).all())
+    cells = coordinates.reshape(16, 4, 16, 4, 2)
+    assert bool((cells == cells[:, :1, :, :1]).all())
+    assert len(np.unique(coordinates.reshape(-1, 2), axis=0)) > 1
 
 
 def test_lines_are_drawn_only_if_asked_for(run: Run, files: Path) -> None:

@@ -15,10 +15,11 @@ from typer.testing import Result
 
 from rabit.app import train_command
 from rabit.app.run_folder import settle_run
-from rabit.app.train_command import default_run
+from rabit.app.train_options import default_run
 from rabit.inference import load
 from rabit.training import loop
 from rabit.training.checkpoint import list_checkpoints
+from rabit.training.engine import Engine
 
 Run = Callable[..., Result]
 
@@ -29,9 +30,10 @@ def names(folder: Path) -> list[str]:
 
 def test_a_run_writes_all_that_it_promises(trained: Path) -> None:
     assert names(trained) == [
-        "checkpoints", "config.json", "log.jsonl", "model", "samples", "tensorboard",
+        "best", "checkpoints", "config.json", "log.jsonl", "model", "samples", "status.json",
+        "tensorboard",
     ]  # fmt: skip
-    assert names(trained / "checkpoints") == ["step-0000003.pt"]
+    assert names(trained / "checkpoints") == ["step-0000003"]
     record = json.loads((trained / "config.json").read_text())
     assert record["preset"] == "small"
     assert record["data"] == "scenes"
@@ -51,7 +53,9 @@ def test_outputs_and_progress_are_printed(run: Run, tiny: list[str], tmp_path: P
     assert "step 1/2" in result.stdout and "adv" in result.stdout
     assert f"run: {out}" in result.stdout
     assert f"model: {out / 'model'}" in result.stdout
-    assert len((out / "log.jsonl").read_text().splitlines()) == 2
+    lines = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "adv" in line] == [1, 2]
+    assert [line["step"] for line in lines if "validation/l1" in line] == [2]
     train = json.loads((out / "config.json").read_text())["config"]["train"]
     assert (train["seed"], train["lr_generator"]) == (5, 0.002)
 
@@ -62,7 +66,7 @@ def test_a_run_is_resumed(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert run(*start, "--steps", 3, "--out", out).exit_code == 0
     result = run("train", "small", "--data", "scenes", "--steps", 5, "--out", out, "--resume")
     assert result.exit_code == 0, result.output
-    assert names(out / "checkpoints") == ["step-0000003.pt", "step-0000005.pt"]
+    assert names(out / "checkpoints") == ["step-0000003", "step-0000005"]
     assert run(*start, "--steps", 5, "--out", whole).exit_code == 0
     one = load(out / "model").network.state_dict()
     other = load(whole / "model").network.state_dict()
@@ -74,13 +78,14 @@ def test_an_unreadable_checkpoint_is_passed_over(run: Run, tiny: list[str], tmp_
     start = ("train", "small", "--data", "scenes", "--steps", 2, "--out", out, *tiny)
     assert run(*start, "--set", "train.checkpoint_every=1").exit_code == 0
     newest = list_checkpoints(out / "checkpoints")[-1]
-    newest.write_bytes(newest.read_bytes()[:1000])
+    state = newest / "state.pt"
+    state.write_bytes(state.read_bytes()[:1000])
     again = ("train", "small", "--data", "scenes", "--out", out, "--resume")
     result = run(*again)
     assert result.exit_code == 0, result.output
     assert newest.name in result.stderr and "trying the one before" in result.stderr
     for path in list_checkpoints(out / "checkpoints"):
-        path.write_bytes(b"nothing")
+        (path / "state.pt").write_bytes(b"nothing")
     result = run(*again)
     assert result.exit_code == 1
     assert "none of its 2 checkpoints can be read" in result.stderr
@@ -102,7 +107,7 @@ def test_a_run_is_not_lost_or_mixed_up(
     result = run("train", "small", "--data", "scenes", "--out", trained, *options)
     assert result.exit_code == 1
     assert message in result.stderr
-    assert names(trained / "checkpoints") == ["step-0000003.pt"]
+    assert names(trained / "checkpoints") == ["step-0000003"]
 
 
 def test_another_preset_or_other_classes_are_not_resumed(
@@ -129,7 +134,7 @@ def test_overwriting_replaces_the_run_and_nothing_else(
     assert run(*start, "--steps", 2).exit_code == 0
     (out / "notes.txt").write_text("mine")
     assert run(*start, "--steps", 1, "--overwrite").exit_code == 0
-    assert names(out / "checkpoints") == ["step-0000001.pt"]
+    assert names(out / "checkpoints") == ["step-0000001"]
     assert (out / "notes.txt").read_text() == "mine"
     other = tmp_path / "other"
     other.mkdir()
@@ -227,9 +232,9 @@ def test_ctrl_c_saves_a_checkpoint(
     out = tmp_path / "run"
     step = loop.train_step
 
-    def step_then_interrupt(state: Any, *given: Any) -> dict[str, float]:
-        values = step(state, *given)
-        if state.step == 2:
+    def step_then_interrupt(engine: Engine, *given: Any) -> dict[str, float]:
+        values = step(engine, *given)
+        if engine.state.step == 2:
             os.kill(os.getpid(), signal.SIGINT)
         return values
 
@@ -238,7 +243,7 @@ def test_ctrl_c_saves_a_checkpoint(
     result = run(*start, "--steps", 50, *tiny)
     assert result.exit_code == 130
     assert "interrupted at step 2" in result.stderr
-    assert names(out / "checkpoints") == ["step-0000002.pt"]
+    assert names(out / "checkpoints") == ["step-0000002"]
     assert load(out / "model").config.name == "small"
     monkeypatch.undo()
     assert run(*start, "--steps", 3, "--resume").exit_code == 0
@@ -267,7 +272,7 @@ def test_a_full_disk_leaves_no_half_written_file(
     result = run("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *tiny)
     assert result.exit_code == 1
     assert result.stderr.startswith("error: ")
-    assert "step-0000001.pt: could not be written" in result.stderr
+    assert "step-0000001: could not be written" in result.stderr
     assert "make space" in result.stderr
     assert names(out / "checkpoints") == []
 
@@ -323,7 +328,7 @@ def test_a_replaced_run_comes_back_if_the_new_one_fails(
     assert not (out / ".replaced").exists()
     every = ("--set", "train.checkpoint_every=1", "--lr-discriminator", "1e35")
     result = run(*start, "--steps", 6, "--overwrite", *every)
-    assert result.exit_code == 1 and names(out / "checkpoints") == ["step-0000001.pt"]
+    assert result.exit_code == 1 and names(out / "checkpoints") == ["step-0000001"]
     assert not (out / ".replaced").exists()
 
 
@@ -352,10 +357,10 @@ def test_a_second_ctrl_c_says_what_is_left(
 ) -> None:
     step = loop.train_step
 
-    def interrupted(state: Any, *given: Any) -> dict[str, float]:
-        if state.step == 2:
+    def interrupted(engine: Engine, *given: Any) -> dict[str, float]:
+        if engine.state.step == 2:
             raise KeyboardInterrupt
-        return step(state, *given)
+        return step(engine, *given)
 
     monkeypatch.setattr(loop, "train_step", interrupted)
     out = tmp_path / "run"
@@ -364,7 +369,7 @@ def test_a_second_ctrl_c_says_what_is_left(
     assert result.exit_code == 130 and "nothing was saved of this run" in result.stderr
     result = run(*start, "--set", "train.checkpoint_every=1", "--overwrite")
     assert result.exit_code == 130
-    assert "nothing was saved after step-0000002.pt; --resume goes on" in result.stderr
+    assert "nothing was saved after step-0000002; --resume goes on" in result.stderr
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from rabit.metrics.running import RunningMean, check_pair
+from rabit.metrics.running import RunningMean, check_images, check_pair
 
 
 def test_mean_and_standard_error_are_the_textbook_ones() -> None:
@@ -57,3 +57,16 @@ def test_pairs_that_cannot_be_compared_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         check_pair(images, truth)
+
+
+def test_what_a_pair_consists_of_can_be_named() -> None:
+    with pytest.raises(ValueError, match="the exemplars"):
+        check_pair(torch.zeros(1, 3, 4, 4), torch.zeros(1, 3, 4, 5), "exemplars")
+    with pytest.raises(ValueError, match="exemplars hold"):
+        check_pair(torch.zeros(1, 3, 4, 4), torch.full((1, 3, 4, 4), 2.0), "exemplars")
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 4), (1, 1, 4, 4), (0, 3, 4, 4), (1, 3, 0, 4)])
+def test_what_is_no_batch_of_images_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"expected a batch \(B, 3, H, W\)"):
+        check_images(torch.zeros(shape))

@@ -11,12 +11,10 @@ import torch
 from rabit.config import ExperimentConfig, ModelConfig
 from rabit.data.scenes import CLASSES
 from rabit.functional.condition import Condition
-from rabit.layers.perceptual import load_backbone
 from rabit.model.network import NetworkOutput, build_discriminator, build_network
 from rabit.presets import KINDS_OF_TASKS, PRESETS, preset
 from rabit.training.checkpoint import new_state
-from rabit.training.loop import train_step
-from tiny import tiny_batch, tiny_experiment
+from tiny import step, tiny_batch, tiny_experiment
 
 
 def lively(name: str) -> ExperimentConfig:
@@ -40,7 +38,7 @@ def lively(name: str) -> ExperimentConfig:
 def test_every_preset_takes_a_step_in_which_every_parameter_learns(name: str) -> None:
     config = lively(name)
     state = new_state(config)
-    values = train_step(state, load_backbone("random"), tiny_batch(2), True)
+    values = step(state, tiny_batch(2))
     expected = {n for n, w in config.losses.weights().items() if w > 0}
     assert expected <= set(values)
     for network in (state.network, state.discriminator):
@@ -49,6 +47,20 @@ def test_every_preset_takes_a_step_in_which_every_parameter_learns(name: str) ->
             assert gradient is not None, parameter_name
             assert bool(torch.isfinite(gradient).all()), parameter_name
             assert bool((gradient != 0).any()), parameter_name
+
+
+@pytest.mark.parametrize("method", ["ranking", "dense", "transport", "patchmatch", "none"])
+def test_a_model_that_matches_at_a_quarter_takes_a_step_and_every_parameter_learns(
+    method: str,
+) -> None:
+    config = tiny_experiment(64, alignment__stride=4, alignment__method=method)
+    state = new_state(config)
+    values = step(state, tiny_batch(2))
+    assert ("cyc" in values) == (method != "none")
+    for name, parameter in state.network.named_parameters():
+        gradient = parameter.grad
+        assert gradient is not None and bool(gradient.isfinite().all()), name
+        assert bool((gradient != 0).any()), name
 
 
 def run(model: ModelConfig, **inputs: Any) -> NetworkOutput:

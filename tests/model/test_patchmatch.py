@@ -11,12 +11,10 @@ import torch
 from rabit.config import ExperimentConfig, ModelConfig
 from rabit.fields import from_dict, to_dict
 from rabit.inference import Translator
-from rabit.layers.perceptual import load_backbone
 from rabit.model.network import build_network
 from rabit.model.storage import load_model, save_model
 from rabit.training.checkpoint import new_state
-from rabit.training.loop import train_step
-from tiny import tiny_batch, tiny_experiment
+from tiny import step, tiny_batch, tiny_experiment
 
 
 def experiment(gain: float = 1.0, **search: Any) -> ExperimentConfig:
@@ -33,7 +31,7 @@ def test_every_parameter_learns(gain: float, start: int) -> None:
     state = new_state(experiment(gain, start=start, refiner_width=6))
     before = {n: p.detach().clone() for n, p in state.network.named_parameters()}
     assert any(name.startswith("alignment.refiner.") for name in before)
-    train_step(state, load_backbone("random"), tiny_batch(2), True)
+    step(state, tiny_batch(2))
     for name, parameter in state.network.named_parameters():
         assert parameter.grad is not None, name
         assert bool(parameter.grad.isfinite().all()), name

@@ -58,6 +58,24 @@ def test_a_model_comes_back_bit_for_bit(
     assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
 
 
+@pytest.mark.parametrize("stride", [2, 4])
+def test_the_stride_of_the_correspondence_comes_back(tmp_path: Path, stride: int) -> None:
+    config = tiny_experiment(64, alignment__stride=stride).model
+    save_model(tmp_path, build_network(config, seed=4), config)
+    stored = load_model(tmp_path)
+    assert stored.config == config and stored.network.alignment.stride == stride
+
+
+def test_a_model_of_before_there_were_strides_matches_at_a_half(
+    folder: Path, config: ModelConfig
+) -> None:
+    data = json.loads((folder / CONFIG).read_text())
+    del data["alignment"]["stride"]
+    (folder / CONFIG).write_text(json.dumps(data))
+    stored = load_model(folder)
+    assert stored.config == config and stored.network.alignment.stride == 2
+
+
 def test_a_network_in_another_memory_layout_comes_back(
     tmp_path: Path, network: TranslationNetwork, config: ModelConfig
 ) -> None:

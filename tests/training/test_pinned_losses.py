@@ -17,7 +17,9 @@ import torch
 from rabit.data.batch import Batch
 from rabit.layers.perceptual import load_backbone
 from rabit.training.checkpoint import new_state
-from rabit.training.loop import train_step
+from rabit.training.engine import Engine
+from rabit.training.processes import Processes
+from rabit.training.update import train_step
 from tiny import tiny_batch, tiny_experiment
 
 FILE = Path(__file__).with_name("pinned_losses.json")
@@ -49,8 +51,9 @@ def short_run() -> list[dict[str, float]]:
         state, backbone = new_state(tiny_experiment(64)), load_backbone("random")
     finally:
         torch.set_default_dtype(torch.float32)
+    engine = Engine(state, Processes())
     return [
-        train_step(state, backbone, in_float64(tiny_batch(seed=20 + step)), step < 3)
+        train_step(engine, backbone, [in_float64(tiny_batch(seed=20 + step))], step < 3)
         for step in range(4)
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,20 @@ from rabit.model.storage import load_model
 from rabit.training import loop
 from rabit.training.checkpoint import (
     TrainState,
+    clear_unfinished,
     list_checkpoints,
     load_checkpoint,
     new_state,
     save_checkpoint,
 )
-from rabit.training.loop import Progress, learning_rate_factor, stop_on_interrupt, train_step
+from rabit.training.engine import Engine
+from rabit.training.loop import Progress, TrainingSet
 from rabit.training.order import StepBatches
+from rabit.training.processes import Processes
 from rabit.training.step import check_finite, generator_losses
-from tiny import tiny_batch, tiny_experiment, unpaired
+from rabit.training.stopping import stop_on_interrupt
+from rabit.training.update import learning_rate_factor, train_step
+from tiny import step, tiny_batch, tiny_experiment, unpaired
 
 BACKBONE = load_backbone("random")
 LOSSES = ("cyc", "cst", "perc", "cxt", "pse", "adv", "fm", "warp")
@@ -41,14 +47,14 @@ def weights(state: TrainState) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def all_on() -> torch.Tensor:
     state = new_state(tiny_experiment())
-    train_step(state, BACKBONE, tiny_batch(), True)
+    step(state, tiny_batch())
     return weights(state)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_changes_what_is_learned(name: str, all_on: torch.Tensor) -> None:
     state = new_state(tiny_experiment(64, **{f"losses__{name}": 0.0}))
-    values = train_step(state, BACKBONE, tiny_batch(), True)
+    values = step(state, tiny_batch())
     assert name not in values
     assert set(LOSSES) - {name} <= set(values)
     assert not torch.equal(weights(state), all_on)
@@ -57,11 +63,11 @@ def test_every_loss_changes_what_is_learned(name: str, all_on: torch.Tensor) -> 
 def test_a_step_changes_network_average_and_discriminator() -> None:
     state = new_state(tiny_experiment())
     before = [weights(state), *(p.detach().clone() for p in state.discriminator.parameters())]
-    train_step(state, BACKBONE, tiny_batch(), True)
+    step(state, tiny_batch())
     after = [weights(state), *(p.detach() for p in state.discriminator.parameters())]
     assert all(not torch.equal(a, b) for a, b in zip(before, after, strict=True))
     assert state.step == 1
-    train_step(state, BACKBONE, tiny_batch(seed=4), True)
+    step(state, tiny_batch(seed=4))
     average = torch.cat([p.detach().flatten() for p in state.averaged.parameters()])
     share = 2 / 11  # (1 + n) / (10 + n) after one update
     torch.testing.assert_close(average, share * after[0] + (1 - share) * weights(state))
@@ -69,14 +75,14 @@ def test_a_step_changes_network_average_and_discriminator() -> None:
 
 def test_equal_settings_learn_the_same(all_on: torch.Tensor) -> None:
     state = new_state(tiny_experiment())
-    train_step(state, BACKBONE, tiny_batch(), True)
+    step(state, tiny_batch())
     assert torch.equal(weights(state), all_on)
 
 
 def test_the_learning_rates_of_a_step_follow_the_schedule() -> None:
     state = new_state(tiny_experiment(64, train__steps=8, train__decay_steps=4))
     state.step = 7
-    train_step(state, BACKBONE, tiny_batch(), True)
+    step(state, tiny_batch())
     config = state.config.train
     rates = (config.lr_generator, config.lr_discriminator)
     for optimiser, rate in zip(
@@ -93,12 +99,12 @@ def test_a_share_of_the_steps_hides_the_exemplars_map(
     assert 0.07 < sum(hidden) / 2000 < 0.13
     seen: list[bool] = []
 
-    def step(state: TrainState, backbone: Any, batch: Any, sees_map: bool) -> dict[str, float]:
+    def take(engine: Engine, backbone: Any, parts: Any, sees_map: bool) -> dict[str, float]:
         seen.append(sees_map)
-        state.step += 1
+        engine.state.step += 1
         return {}
 
-    monkeypatch.setattr(loop, "train_step", step)
+    monkeypatch.setattr(loop, "train_step", take)
     run(tmp_path, new_state(tiny_experiment(64, train__drop_exemplar_condition=0.5)))
     assert set(seen) == {True, False}
 
@@ -106,11 +112,11 @@ def test_a_share_of_the_steps_hides_the_exemplars_map(
 def test_losses_that_need_a_backbone_do_not_vanish_without_one() -> None:
     state = new_state(tiny_experiment())
     with pytest.raises(ValueError, match="no perceptual backbone is given"):
-        train_step(state, None, tiny_batch(), True)
+        train_step(Engine(state, Processes()), None, [tiny_batch()], True)
 
 
 def test_the_ranking_reports_its_residual() -> None:
-    values = train_step(new_state(tiny_experiment()), BACKBONE, tiny_batch(), True)
+    values = step(new_state(tiny_experiment()), tiny_batch())
     assert 0 <= values["residual"] < 1e-4
 
 
@@ -122,7 +128,7 @@ def test_gradients_that_are_not_finite_are_not_applied(side: str) -> None:
     parameter.register_hook(lambda gradient: gradient * float("nan"))
     before = parameter.detach().clone()
     with pytest.raises(FloatingPointError, match=f"step 0: a gradient of the {side} is not"):
-        train_step(state, BACKBONE, tiny_batch(), True)
+        step(state, tiny_batch())
     assert torch.equal(parameter, before)
 
 
@@ -166,11 +172,12 @@ def test_step_batches_cover_each_epoch_once_and_resume_anywhere() -> None:
         StepBatches(0, 4, 0, 10, seed=2)
 
 
-def run(folder: Path, state: TrainState) -> loop.Finished:
+def run(
+    folder: Path, state: TrainState, report: Callable[[Progress], None] = lambda _: None
+) -> loop.Finished:
     """Trains on scenes without a display."""
-    return loop.train(
-        state, BACKBONE, Scenes(50, (64, 64), seed=1), tiny_batch(), folder, lambda _: None
-    )
+    data = TrainingSet(Scenes(50, (64, 64), seed=1), tiny_batch(), (tiny_batch(seed=9),))
+    return loop.train(Engine(state, Processes()), BACKBONE, data, folder, report)
 
 
 def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
@@ -195,13 +202,21 @@ def test_a_resumed_run_equals_an_uninterrupted_one(tmp_path: Path) -> None:
 def test_a_run_leaves_what_it_says(tmp_path: Path) -> None:
     state = new_state(tiny_experiment(train__steps=5, train__keep_checkpoints=2))
     seen: list[Progress] = []
-    finished = loop.train(
-        state, BACKBONE, Scenes(50, (64, 64), seed=1), tiny_batch(), tmp_path, seen.append
-    )
+    finished = run(tmp_path, state, seen.append)
     names = [path.name for path in list_checkpoints(tmp_path / "checkpoints")]
-    assert names == ["step-0000004.pt", "step-0000005.pt"]
+    best = f"step-{state.best['step']:07d}"
+    assert names == sorted({best, "step-0000004", "step-0000005"})
+    assert json.loads((tmp_path / "status.json").read_text())["best"] == state.best
+    validations = {
+        line["step"]: line["validation/perceptual"]
+        for line in map(json.loads, (tmp_path / "log.jsonl").read_text().splitlines())
+        if "validation/perceptual" in line
+    }
+    assert set(validations) == {2, 4, 5}
+    assert min(validations, key=validations.__getitem__) == state.best["step"]
     assert [p.step for p in seen] == [1, 2, 3, 4, 5] and seen[-1].seconds_left == 0
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    lines = [line for line in lines if "cyc" in line]
     assert [line["step"] for line in lines] == [1, 2, 3, 4, 5]
     assert set(LOSSES) <= set(lines[0])
     assert {p.name for p in (tmp_path / "samples").iterdir()} == {
@@ -222,7 +237,7 @@ def test_a_loss_that_is_not_finite_stops_before_it_is_applied(tmp_path: Path) ->
         next(state.network.generator.last.parameters()).fill_(float("nan"))
     before = [p.detach().clone() for p in state.network.parameters()]
     with pytest.raises(FloatingPointError, match=r"step 0: the loss .*perc = nan.* resume from"):
-        train_step(state, BACKBONE, tiny_batch(), True)
+        step(state, tiny_batch())
     for a, b in zip(before, state.network.parameters(), strict=True):
         assert torch.equal(a, b) or bool(torch.isnan(a).all())
     with pytest.raises(FloatingPointError, match="step 7: the loss cyc = inf is"):
@@ -234,29 +249,30 @@ def test_a_failed_run_keeps_the_last_good_checkpoint(
 ) -> None:
     state = new_state(tiny_experiment())
 
-    def step(state: TrainState, *rest: Any) -> dict[str, float]:
-        if state.step == 3:
-            check_finite({"adv": float("nan")}, state.step)
-        return train_step(state, *rest)
+    def take(engine: Engine, *rest: Any) -> dict[str, float]:
+        if engine.state.step == 3:
+            check_finite({"adv": float("nan")}, engine.state.step)
+        return train_step(engine, *rest)
 
-    monkeypatch.setattr(loop, "train_step", step)
+    monkeypatch.setattr(loop, "train_step", take)
     with pytest.raises(FloatingPointError, match="step 3"):
         run(tmp_path, state)
     [path] = list_checkpoints(tmp_path / "checkpoints")
     assert load_checkpoint(path).step == 2
 
 
-def test_ctrl_c_finishes_the_step_and_saves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_stop_finishes_the_step_and_saves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     state = new_state(tiny_experiment())
 
-    def step(state: TrainState, *rest: Any) -> dict[str, float]:
-        if state.step == 2:
-            signal.raise_signal(signal.SIGINT)
-        return train_step(state, *rest)
+    def take(engine: Engine, *rest: Any) -> dict[str, float]:
+        if engine.state.step == 2:
+            signal.raise_signal(number)
+        return train_step(engine, *rest)
 
-    monkeypatch.setattr(loop, "train_step", step)
+    monkeypatch.setattr(loop, "train_step", take)
     finished = run(tmp_path, state)
     assert finished.interrupted and finished.step == 3
     assert load_checkpoint(list_checkpoints(tmp_path / "checkpoints")[-1]).step == 3
@@ -284,23 +300,50 @@ def test_other_threads_cannot_catch_signals_and_do_not_try() -> None:
     assert seen == [False]
 
 
-def test_unreadable_checkpoints_are_named(tmp_path: Path) -> None:
+def test_damaged_checkpoints_are_named(tmp_path: Path) -> None:
     state = new_state(tiny_experiment())
     path = save_checkpoint(tmp_path, state, keep=3)
-    data = path.read_bytes()
-    (tmp_path / "cut.pt").write_bytes(data[: len(data) // 2])
-    (tmp_path / "text.pt").write_text("hello")
-    torch.save({"format": 99}, tmp_path / "other.pt")
-    for name in ("cut.pt", "text.pt"):
-        with pytest.raises(ValueError, match=f"{name}: not a readable checkpoint.*truncated"):
-            load_checkpoint(tmp_path / name)
-    with pytest.raises(ValueError, match=r"other.pt: not a checkpoint of this program"):
-        load_checkpoint(tmp_path / "other.pt")
-    torch.save({"format": 1}, tmp_path / "empty.pt")
-    with pytest.raises(ValueError, match=r"empty.pt: a checkpoint without config, python_random"):
-        load_checkpoint(tmp_path / "empty.pt")
-    with pytest.raises(ValueError, match=r"absent.pt: no such checkpoint"):
-        load_checkpoint(tmp_path / "absent.pt")
+    data = (path / "state.pt").read_bytes()
+    for damaged in (data[: len(data) // 2], data[:-1] + b"?", b"hello"):
+        (path / "state.pt").write_bytes(damaged)
+        with pytest.raises(ValueError, match=r"state.pt: not what was written .*SHA-256"):
+            load_checkpoint(path)
+    (path / "state.pt").unlink()
+    with pytest.raises(ValueError, match=r"state.pt: not what was written"):
+        load_checkpoint(path)
+    (path / "state.pt").write_bytes(data)
+    load_checkpoint(path)
+    manifest = path / "checkpoint.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"format": 99}))
+    with pytest.raises(ValueError, match="not a checkpoint of this program"):
+        load_checkpoint(path)
+    manifest.write_text("{")
+    with pytest.raises(ValueError, match=r"checkpoint.json: missing or damaged"):
+        load_checkpoint(path)
+    with pytest.raises(ValueError, match=r"absent: no such checkpoint"):
+        load_checkpoint(tmp_path / "absent")
+
+
+def test_the_last_checkpoints_and_the_best_one_are_kept(tmp_path: Path) -> None:
+    state = new_state(tiny_experiment())
+    for number in range(1, 6):
+        state.step = number
+        if number == 2:
+            state.best = {"step": 2, "l1": 0.1}
+        save_checkpoint(tmp_path, state, keep=2)
+    kept = [path.name for path in list_checkpoints(tmp_path)]
+    assert kept == ["step-0000002", "step-0000004", "step-0000005"]
+    assert load_checkpoint(tmp_path / kept[0]).best == {"step": 2, "l1": 0.1}
+
+
+def test_what_a_killed_process_left_is_no_checkpoint_and_is_cleared(tmp_path: Path) -> None:
+    state = new_state(tiny_experiment())
+    path = save_checkpoint(tmp_path, state, keep=3)
+    (tmp_path / ".rabit-x1" / "step-0000009").mkdir(parents=True)
+    (tmp_path / ".rabit-step-0000001").mkdir()
+    assert list_checkpoints(tmp_path) == [path]
+    clear_unfinished(tmp_path)
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
@@ -320,7 +363,7 @@ def test_features_that_are_not_finite_stop_with_the_step() -> None:
         parameter = state.network.get_parameter("alignment.head.enter.bias")
         parameter.fill_(float("nan"))
     with pytest.raises(FloatingPointError, match="step 0: the network's own features are not"):
-        train_step(state, BACKBONE, tiny_batch(), True)
+        step(state, tiny_batch())
 
 
 def test_a_full_disk_leaves_nothing_half_written(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
 from rabit.layers.normalisation import InstanceNorm
+from rabit.layers.recompute import recomputed
 from rabit.layers.residual import NonLocal
 from rabit.layers.spade import SLOPE, SpadeResidual
 
@@ -91,12 +92,12 @@ class FeatureExtractor(nn.Module):
         x3 = self.step3(F.leaky_relu(x2, SLOPE))
         y = self.step4(F.leaky_relu(x3, SLOPE))
         y = self.step5(F.leaky_relu(y, SLOPE))
-        x4 = self.block4(y, x)
+        x4 = recomputed(self.block4, y, x)
         x5 = self.attention(x4)
         for block in self.block5:
-            x5 = block(x5, x)
+            x5 = recomputed(block, x5, x)
         x6 = None
         if self.block6 is not None and self.last is not None:
             up = F.interpolate(x5, size=x3.shape[-2:], mode="bilinear", align_corners=False)
-            x6 = self.last(self.block6(up, x))
+            x6 = self.last(recomputed(self.block6, up, x))
         return FeaturePyramid(x1=x, x2=x2, x3=x3, x4=x4, x5=x5, x6=x6)

@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from rabit.alignment.products import chunks, flat_blocks, take_blocks
 from rabit.alignment.ranking import Ranking, rank_blocks
 from rabit.config import DESCRIPTORS
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.normalise import unit_vectors
@@ -149,6 +149,7 @@ class _RankCandidates(torch.autograd.Function):
     """Chunked ranking of some candidates a row, with recomputed scores, as `rank_blocks`."""
 
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any,
         x: Tensor,
@@ -187,6 +188,7 @@ class _RankCandidates(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, z, prior, larger, logits, place, indices, pivot, shift, spread = ctx.saved_tensors
         grad_mass, grad_log_mass, grad_peak = (grad.reshape(len(logits), -1) for grad in grads[1:4])

@@ -16,6 +16,7 @@ from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.dense import dense, dense_stored
 from rabit.alignment.patchmatch import patchmatch
 from rabit.alignment.transport import transport
+from rabit.functional.dtype import working_dtype
 
 
 def correspond(
@@ -27,7 +28,8 @@ def correspond(
     """Builds the correspondence between a condition's and an exemplar's features.
 
     Features are centred over channels and L2-normalised first. Scores are computed in float32
-    for half precision features.
+    for half precision features. Under autocast, which makes features half precision that are not
+    kept, they become float32 in front of the normalisation.
 
     Args:
         x: (B, C, H, W) features of the condition.
@@ -64,6 +66,8 @@ def correspond(
     _check_features(x, z)
     if "temperature" in options:
         _check_temperature(options["temperature"])
+    if torch.is_autocast_enabled(x.device.type):
+        x, z = (side.to(working_dtype(side)) for side in (x, z))
     with torch.autocast(x.device.type, enabled=False):
         return build(x, z, **options)
 

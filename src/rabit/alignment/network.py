@@ -26,15 +26,20 @@ class Alignment:
         condition_features: the pyramid of F_X.
         exemplar_features: the pyramid of F_Z, not warped.
         warped_features: the exemplar's pyramid x1 (the image) to x5, warped to the condition.
-        confidence: (B, 1, H/2, W/2) CMAP in [0, 1]; ones without alignment.
+        confidence: (B, 1, H/s, W/s) CMAP in [0, 1], s the stride; ones without alignment.
         correspondence: what was built; None without alignment.
     """
 
     condition_features: FeaturePyramid
     exemplar_features: FeaturePyramid
     warped_features: FeaturePyramid
-    confidence: Float[Tensor, "B 1 H2 W2"]
+    confidence: Float[Tensor, "B 1 Hs Ws"]
     correspondence: Correspondence | None
+
+    @property
+    def stride(self) -> int:
+        """Factor s between the images' sides and the correspondence's."""
+        return self.condition_features.x1.shape[-1] // self.confidence.shape[-1]
 
     @property
     def warped_exemplar(self) -> Float[Tensor, "B 3 H W"]:
@@ -54,6 +59,7 @@ class AlignmentNetwork(nn.Module):
         components: whether connected components are regions of their own.
         radius: whether positions have a radius channel.
         options: options of the method.
+        stride: factor between the images' sides and the correspondence's, 2 or 4.
         refiner: of the method patchmatch; None for the others, and for whole positions.
     """
 
@@ -67,6 +73,7 @@ class AlignmentNetwork(nn.Module):
         components: bool,
         radius: bool,
         options: dict[str, Any],
+        stride: int,
         refiner: PatchMatchRefiner | None = None,
     ) -> None:
         super().__init__()
@@ -78,6 +85,7 @@ class AlignmentNetwork(nn.Module):
         self.components = components
         self.radius = radius
         self.options = options
+        self.stride = stride
         self.refiner = refiner
 
     def forward(
@@ -96,9 +104,11 @@ class AlignmentNetwork(nn.Module):
 
         Returns:
             Both pyramids, the warped pyramid, the confidence and the correspondence.
+
+        Raises:
+            ValueError: a side of what is matched is no multiple of the correspondence's stride.
         """
-        x = self.condition_extractor(condition.channels)
-        z = self.exemplar_extractor(exemplar)
+        x, z = self._pyramids(condition, exemplar)
         if self.head is None:
             return self._unaligned(x, z)
         options = self.options
@@ -116,16 +126,33 @@ class AlignmentNetwork(nn.Module):
         condition: Condition,
         exemplar: Float[Tensor, "B 3 Hz Wz"],
         exemplar_condition: Condition | None,
-    ) -> tuple[Float[Tensor, "B D H2 W2"], Float[Tensor, "B D Hz2 Wz2"]]:
+    ) -> tuple[Float[Tensor, "B D Hs Ws"], Float[Tensor, "B D Hzs Wzs"]]:
         """Returns what both sides compare; arguments as for a forward pass.
 
         Raises:
-            ValueError: the network has no alignment.
+            ValueError: the network has no alignment, or as for a forward pass.
         """
         if self.head is None:
             raise ValueError("this model has no alignment, so its sides compare nothing")
-        x, z = self.condition_extractor(condition.channels), self.exemplar_extractor(exemplar)
+        x, z = self._pyramids(condition, exemplar)
         return self._both_vectors(x, z, condition, exemplar_condition)
+
+    def _pyramids(
+        self, condition: Condition, exemplar: Tensor
+    ) -> tuple[FeaturePyramid, FeaturePyramid]:
+        """Returns the features of both sides."""
+        if self.head is not None:
+            self._check_size(condition.channels, "condition")
+            self._check_size(exemplar, "exemplar")
+        return self.condition_extractor(condition.channels), self.exemplar_extractor(exemplar)
+
+    def _check_size(self, images: Tensor, name: str) -> None:
+        height, width = images.shape[-2:]
+        if height % self.stride or width % self.stride:
+            raise ValueError(
+                f"{name} is {height}x{width} (height x width), expected multiples of the "
+                f"correspondence's stride, {self.stride}; resize or pad it first"
+            )
 
     def _both_vectors(
         self,
@@ -145,8 +172,10 @@ class AlignmentNetwork(nn.Module):
     def _vectors(
         self, features: Tensor, condition: Condition, position: str, known: bool, exemplar: bool
     ) -> Tensor:
-        """Returns what one side compares."""
+        """Returns what one side compares, at the correspondence's size."""
         assert self.head is not None
+        if self.stride > 2:  # x6 is at half of the image's sides
+            features = F.avg_pool2d(features, self.stride // 2)
         size = (features.shape[-2], features.shape[-1])
         regions = resize_regions(condition.regions, size)
         if known:
@@ -161,15 +190,15 @@ class AlignmentNetwork(nn.Module):
         out: Tensor = self.head(features, channels, encoded, exemplar)
         return out
 
-    @staticmethod
-    def _unaligned(x: FeaturePyramid, z: FeaturePyramid) -> Alignment:
+    def _unaligned(self, x: FeaturePyramid, z: FeaturePyramid) -> Alignment:
         """Hands the exemplar's pyramid on where it is, resized if the sizes differ."""
         pairs = [(z.scale(i), x.scale(i).shape[-2:]) for i in range(1, 6)]
         features = [
             v if v.shape[-2:] == size else F.interpolate(v, size=size, mode="nearest")
             for v, size in pairs
         ]
-        confidence = x.x2.new_ones((x.x2.shape[0], 1, *x.x2.shape[-2:]))
+        height, width = (side // self.stride for side in x.x1.shape[-2:])
+        confidence = x.x2.new_ones((x.x2.shape[0], 1, height, width))
         return Alignment(x, z, FeaturePyramid(*features), confidence, None)
 
 
@@ -185,21 +214,31 @@ def warp_pyramid(correspondence: Correspondence, z: FeaturePyramid) -> FeaturePy
     ones are repeated, warped and averaged.
 
     Args:
-        correspondence: between feature maps of half the images' sides.
+        correspondence: between feature maps of the images' sides divided by 2 or 4.
         z: the exemplar's pyramid.
 
     Returns:
         The pyramid at the condition's sizes, without x6.
     """
-    fine = F.pixel_unshuffle(z.x1, 2)
-    up = (F.interpolate(v, size=z.x2.shape[-2:], mode="nearest") for v in (z.x4, z.x5))
-    parts = [fine, z.x2, z.x3, *up]
-    warped = correspondence.warp(torch.cat(parts, dim=1))
-    w1, w2, w3, w4, w5 = warped.split([part.shape[1] for part in parts], dim=1)
+    size = correspondence.exemplar_size
+    scales = [z.scale(i) for i in range(1, 6)]
+    parts = [_brought_to(v, size) for v in scales]
+    warped = correspondence.warp(torch.cat(parts, dim=1)).split([v.shape[1] for v in parts], dim=1)
     return FeaturePyramid(
-        x1=F.pixel_shuffle(w1, 2),
-        x2=w2,
-        x3=w3,
-        x4=F.avg_pool2d(w4, 2),
-        x5=F.avg_pool2d(w5, 2),
+        *(_brought_back(w, size[1], v.shape[3]) for w, v in zip(warped, scales, strict=True))
     )
+
+
+def _brought_to(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Returns values of the exemplar at the correspondence's size, none of them lost."""
+    width = values.shape[3]
+    if width < size[1]:
+        return F.interpolate(values, size=size, mode="nearest")
+    return values if width == size[1] else F.pixel_unshuffle(values, width // size[1])
+
+
+def _brought_back(warped: Tensor, width: int, given: int) -> Tensor:
+    """Undoes `_brought_to`, which brought values of a width of `given` to `width`."""
+    if given < width:
+        return F.avg_pool2d(warped, width // given)
+    return warped if given == width else F.pixel_shuffle(warped, given // width)

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 
 # Numbers gathered at once: a few megabytes stay in a CPU's cache, a GPU wants more work a call.
 CHUNK_CPU = 2**20
@@ -86,6 +86,7 @@ def scatter_product(
 
 class _CandidateProducts(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(ctx: Any, x: Tensor, z: Tensor, indices: Tensor, chunk: int | None) -> Tensor:
         ctx.save_for_backward(x, z, indices)
         ctx.chunk = chunk
@@ -93,6 +94,7 @@ class _CandidateProducts(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, indices = ctx.saved_tensors
         need_x, need_z = ctx.needs_input_grad[:2]
@@ -107,6 +109,7 @@ class _CandidateProducts(torch.autograd.Function):
 
 class _GatherProduct(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any, weights: Tensor, values: Tensor, indices: Tensor, chunk: int | None
     ) -> Tensor:
@@ -116,6 +119,7 @@ class _GatherProduct(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weights, values, indices = ctx.saved_tensors
         need_weights, need_values = ctx.needs_input_grad[:2]
@@ -134,6 +138,7 @@ class _GatherProduct(torch.autograd.Function):
 
 class _ScatterProduct(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any, weights: Tensor, values: Tensor, indices: Tensor, blocks: int, chunk: int | None
     ) -> Tensor:
@@ -143,6 +148,7 @@ class _ScatterProduct(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weights, values, indices = ctx.saved_tensors
         need_weights, need_values = ctx.needs_input_grad[:2]

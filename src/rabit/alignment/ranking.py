@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.topk import check_topk
@@ -83,6 +83,7 @@ class _RankBlocks(torch.autograd.Function):
     """Chunked ranking with recomputed scores."""
 
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, scale: float, chunk: int | None
     ) -> tuple[Tensor, ...]:
@@ -105,6 +106,7 @@ class _RankBlocks(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         _, grad_mass, grad_log_mass, grad_peak, _, _ = grads
         x, z, indices, logits, pivot, shift, spread = ctx.saved_tensors

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from rabit import __version__
+from rabit.app.ablate_command import ablate_command
 from rabit.app.arguments import (
     DEFAULT_MODEL,
     ConditionKind,
@@ -32,7 +33,8 @@ from rabit.app.data_shard_command import data_shard_command
 from rabit.app.demo_command import run_demo
 from rabit.app.errors import INTERRUPTED, Commands, note
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
-from rabit.app.train_command import TrainOptions, default_run, run_training
+from rabit.app.train_command import run_training
+from rabit.app.train_options import TrainOptions, default_run
 from rabit.app.translate_command import Outputs, run_edit, run_translate
 from rabit.evaluation.showcase import HELD_OUT_SEED
 from rabit.presets import PRESETS
@@ -58,6 +60,7 @@ data_app.command("edits")(data_edits_command)
 data_app.command("shard")(data_shard_command)
 app.add_typer(data_app, name="data")
 app.command("match")(match_command)
+app.command("ablate")(ablate_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
 benchmark_app.command("correspondence")(benchmark_correspondence_command)
 app.add_typer(benchmark_app, name="benchmark")

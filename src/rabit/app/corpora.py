@@ -23,6 +23,7 @@ SCENE_COUNT = 1_000_000
 # Scenes of other seeds than training's are held out: seeds of trainings stay below this one.
 PREVIEW_SEED = 10_000
 PREVIEW_COUNT = 4
+VALIDATION_BATCH = 4
 DEFAULT_HOLDOUT = 0.2
 
 
@@ -33,12 +34,14 @@ class TrainingData:
     Args:
         corpus: training samples.
         preview: samples that are not trained on, for the sample grids.
+        validation: more of them, for the figures of validations; may be none.
         held_out: names of the images that are kept out of the training.
         holdout: their share; None where the layout says which they are, and for scenes.
     """
 
     corpus: Scenes | SourceCorpus
     preview: Batch
+    validation: tuple[Batch, ...]
     held_out: tuple[str, ...]
     holdout: float | None
 
@@ -144,9 +147,10 @@ def training_data(
                 f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "
                 "from there on are for held-out scenes"
             )
-        shown = Scenes(PREVIEW_COUNT, size, PREVIEW_SEED + seed)
-        preview = collate([shown[i] for i in range(len(shown))], len(shown.classes))
-        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, (), None)
+        (preview,) = _batches(Scenes(PREVIEW_COUNT, size, PREVIEW_SEED + seed), PREVIEW_COUNT)
+        validated = Scenes(config.train.validation, size, PREVIEW_SEED + seed)
+        validation = _batches(validated, VALIDATION_BATCH)
+        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, validation, (), None)
     where, names = source.files(0)[0].parent, list(source.names)
     if len(names) < FEWEST_PICTURES:
         raise ValueError(
@@ -174,10 +178,9 @@ def training_data(
         )
     corpus = SourceCorpus(source, size, seed=seed, mix=config.train.mix, indices=split.train)
     held = tuple(names[i] for i in split.test)
-    preview = _folder_preview(
-        source, size, split, {str(PurePosixPath(name).with_suffix("")) for name in held}
-    )
-    return TrainingData(corpus, preview, held, holdout)
+    stems = {str(PurePosixPath(name).with_suffix("")) for name in held}
+    preview, *validation = _held_out_batches(source, size, split, stems, config.train.validation)
+    return TrainingData(corpus, preview, tuple(validation), held, holdout)
 
 
 def _require_same_split(where: Path, test: list[str], held_out: tuple[str, ...] | None) -> None:
@@ -225,16 +228,32 @@ def _recorded_split(where: Path, names: list[str], held_out: tuple[str, ...]) ->
     return Split(train=train, test=tuple(i for i, name in enumerate(names) if name in held))
 
 
-def _folder_preview(source: Source, size: tuple[int, int], split: Split, held: set[str]) -> Batch:
-    """Returns the first held-out samples, as they are tested.
+def _held_out_batches(
+    source: Source, size: tuple[int, int], split: Split, held: set[str], validation: int
+) -> tuple[Batch, ...]:
+    """Returns held-out samples as they are tested: the preview, then batches for validation.
 
     Of rows of pairs.csv those with a held-out truth come first. Where too few images are held out
-    for one to be another's exemplar, images that are trained on fill up.
+    for one to be another's exemplar, images that are trained on fill up the preview; they are not
+    validated on.
     """
     if source.pair_count:
         stems = source.pair_names
         chosen = sorted(range(len(stems)), key=lambda row: stems[row] not in held)
+        count = sum(stem in held for stem in stems)
     else:
         chosen = [*split.test, *split.train] if len(split.test) < 2 else list(split.test)
-    shown = SourceCorpus(source, size, train=False, indices=chosen[:PREVIEW_COUNT])
-    return collate([shown[i] for i in range(len(shown))], len(shown.classes))
+        count = len(split.test) if len(split.test) > 1 else 0
+    previewed = SourceCorpus(source, size, train=False, indices=chosen[:PREVIEW_COUNT])
+    held_rows = chosen[: min(validation, count)]
+    if not held_rows:
+        return _batches(previewed, PREVIEW_COUNT)
+    validated = SourceCorpus(source, size, train=False, indices=held_rows)
+    return (*_batches(previewed, PREVIEW_COUNT), *_batches(validated, VALIDATION_BATCH))
+
+
+def _batches(corpus: Scenes | SourceCorpus, size: int) -> tuple[Batch, ...]:
+    """Collates all of a corpus, a few samples at a time."""
+    samples = [corpus[i] for i in range(len(corpus))]
+    starts = range(0, len(samples), size)
+    return tuple(collate(samples[i : i + size], len(corpus.classes)) for i in starts)

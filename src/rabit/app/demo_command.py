@@ -108,7 +108,8 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
     rate = f"{1000 * showcase.seconds:.0f} ms, median of {_pictures(showcase)}"
     threads = torch.get_num_threads()
     where = f"{translator.device}, {threads} thread{'s' if threads > 1 else ''}"
-    places = Fact("Correspondence", f"{height // 2}×{width // 2} places on each side")
+    rows, columns = height // alignment.stride, width // alignment.stride
+    places = Fact("Correspondence", f"{rows}×{columns} places on each side")
     return [
         Fact("Model", config.name),
         Fact("Parameters", f"{parameters / 1e6:.2f} million"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -60,5 +61,6 @@ def is_memory_error(error: MemoryError | RuntimeError) -> bool:
 
 
 def note(text: str) -> None:
-    """Prints a remark on stderr."""
-    typer.echo(f"note: {text}", err=True)
+    """Prints a remark on stderr; of several processes only the first speaks."""
+    if os.environ.get("RANK", "0") == "0":
+        typer.echo(f"note: {text}", err=True)

@@ -7,6 +7,7 @@ import platform
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -14,18 +15,22 @@ from typing import Any
 import torch
 
 from rabit import __version__
-from rabit.app.corpora import SCENES, DataOptions
+from rabit.app.corpora import SCENES, OpenData
 from rabit.config import ExperimentConfig
 from rabit.data.text import read_text
+from rabit.evaluation.environment import commit
 from rabit.fields import to_dict
 from rabit.model.storage import write_atomically
 from rabit.training.checkpoint import list_checkpoints
+from rabit.training.record import STATUS
 from rabit.writing import check_target, exchange, naming
 
 RECORD = "config.json"
 HELD_OUT = "held-out.txt"
 # What a run writes, and so what --overwrite replaces.
-CONTENTS = (RECORD, HELD_OUT, "checkpoints", "samples", "tensorboard", "log.jsonl", "model")
+CONTENTS = (
+    RECORD, HELD_OUT, STATUS, "checkpoints", "samples", "tensorboard", "log.jsonl", "model", "best",
+)  # fmt: skip
 ASIDE = ".replaced"
 
 
@@ -143,46 +148,62 @@ def read_held_out(out: Path) -> tuple[str, ...]:
     return tuple(name for name in read_text(path).split("\n") if name)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a run is trained on, for its record.
+
+    Args:
+        opened: the data.
+        held_out: names of the folder's images that are not trained on.
+        holdout: their share; None where the layout says which they are.
+        weights: file of the perceptual backbone.
+    """
+
+    opened: OpenData
+    held_out: tuple[str, ...]
+    holdout: float | None
+    weights: Path | None
+
+
 def write_record(
     out: Path,
     preset: str,
-    data: DataOptions,
     command: tuple[str, ...],
     config: ExperimentConfig,
-    held_out: tuple[str, ...],
-    holdout: float | None,
-    weights: Path | None,
+    sources: Sources,
+    processes: int,
 ) -> None:
     """Writes config.json, and the names of the held-out images, into the run's folder.
 
     Args:
         out: the run's folder.
         preset: name of the preset.
-        data: scenes, or a folder and how it is read.
         command: what the user typed.
         config: the experiment.
-        held_out: names of the folder's images that are not trained on.
-        holdout: their share; None where the layout says which they are.
-        weights: file of the perceptual backbone.
+        sources: what it is trained on.
+        processes: how many train together.
     """
+    data, weights = sources.opened.options, sources.weights
     record = {
         "rabit": __version__,
+        "commit": commit(),
         "torch": torch.__version__,
         "numpy": version("numpy"),
         "python": platform.python_version(),
         "command": list(command),
+        "processes": processes,
         "preset": preset,
         "data": data.data if data.data == SCENES else str(Path(data.data).resolve()),
         "layout": data.layout,
         "condition": data.condition,
         "seed": config.train.seed,
-        "holdout": holdout,
+        "holdout": sources.holdout,
         "backbone_weights": None if weights is None else str(weights.resolve()),
         "config": to_dict(config),
     }
     write_text(out / RECORD, json.dumps(record, indent=2) + "\n")
-    if held_out:
-        write_text(out / HELD_OUT, "\n".join(held_out) + "\n")
+    if sources.held_out:
+        write_text(out / HELD_OUT, "\n".join(sources.held_out) + "\n")
 
 
 def read_record(out: Path) -> dict[str, Any]:

@@ -20,7 +20,10 @@ from rabit.config.model import (
 )
 from rabit.config.training import (
     BACKBONES,
+    BEST_BY,
+    PRECISIONS,
     DiscriminatorConfig,
+    EngineConfig,
     ExemplarMix,
     ExperimentConfig,
     LossConfig,
@@ -30,9 +33,11 @@ from rabit.config.training import (
 __all__ = [
     "AlignmentConfig",
     "BACKBONES",
+    "BEST_BY",
     "ConditionConfig",
     "DESCRIPTORS",
     "DiscriminatorConfig",
+    "EngineConfig",
     "ExemplarMix",
     "ExperimentConfig",
     "FeatureConfig",
@@ -45,6 +50,7 @@ __all__ = [
     "ModelConfig",
     "NORMS",
     "POSITIONS",
+    "PRECISIONS",
     "PatchMatchConfig",
     "TrainConfig",
     "TransportConfig",

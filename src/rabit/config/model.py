@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from rabit.fields import check_at_least_zero, check_choice, check_positive
 Kind = Literal["semantic", "edge", "pose"]
 KINDS = ("semantic", "edge", "pose")
 METHODS = ("ranking", "dense", "dense-stored", "transport", "patchmatch", "none")
+STRIDES = (2, 4)
 POSITIONS = ("semantic", "image", "none")
 DESCRIPTORS = ("concat", "mean")
 INJECTIONS = ("confi", "concat")
@@ -111,7 +113,9 @@ class TransportConfig:
 class AlignmentConfig:
     """How condition and exemplar are matched (paper 3.1 and 3.2).
 
-    `method` none leaves the exemplar where it is (the ablation without alignment). With semantic
+    `method` none leaves the exemplar where it is (the ablation without alignment). `stride` is the
+    factor between an image's side and the correspondence's: 2 matches 128x128 places of 256x256
+    pixels, 4 matches 64x64, all that dense matching could afford in CoCosNet. With semantic
     positions, `components` makes every connected component of a class a region of its own, and
     `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
     blocks that are ranked first, largest first, `coarse_k` of each retrieved.
@@ -120,6 +124,7 @@ class AlignmentConfig:
     method: Literal["ranking", "dense", "dense-stored", "transport", "patchmatch", "none"] = (
         "ranking"
     )
+    stride: int = 2
     channels: int = 256
     head_width: int = 256
     head_blocks: int = 2
@@ -140,6 +145,11 @@ class AlignmentConfig:
         check_choice("alignment.method", self.method, METHODS)
         check_choice("alignment.descriptor", self.descriptor, DESCRIPTORS)
         check_choice("alignment.position", self.position, POSITIONS)
+        if self.stride not in STRIDES:
+            raise ValueError(
+                f"alignment.stride is {self.stride}, expected 2 (matched at half of the image's "
+                "sides) or 4 (at a quarter)"
+            )
         check_positive(
             **{
                 "alignment.channels": self.channels,
@@ -230,14 +240,14 @@ class ModelConfig:
         ):
             raise ValueError(
                 f"image_size is {self.image_size}, expected height and width that are multiples "
-                f"of {self.stride} (the generator's stride and the block side)"
+                f"of {self.stride} (of the generator's stride, {self.generator.stride}, and of the "
+                f"pixels of the largest block, {self._block_stride})"
             )
-        blocks = (self.image_size[0] // 2 // self.alignment.block) * (
-            self.image_size[1] // 2 // self.alignment.block
-        )
+        height, width = (side // self.alignment.stride for side in self.image_size)
+        blocks = (height // self.alignment.block) * (width // self.alignment.block)
         if self.alignment.k > blocks:
             raise ValueError(f"alignment.k is {self.alignment.k}, but there are {blocks} blocks")
-        positions = (self.image_size[0] // 2) * (self.image_size[1] // 2)
+        positions = height * width
         candidates = self.alignment.patchmatch.candidates
         if self.alignment.method == "patchmatch" and candidates > positions:
             raise ValueError(
@@ -248,8 +258,9 @@ class ModelConfig:
     @property
     def stride(self) -> int:
         """What height and width of an image must be a multiple of."""
-        block_stride = 2 * self.alignment.sides[0]
-        stride = self.generator.stride
-        while stride % block_stride:
-            stride += self.generator.stride
-        return stride
+        return math.lcm(self.generator.stride, self._block_stride)
+
+    @property
+    def _block_stride(self) -> int:
+        """Side of the largest block in pixels of the image."""
+        return self.alignment.stride * self.alignment.sides[0]

@@ -10,6 +10,8 @@ from rabit.config.model import ModelConfig
 from rabit.fields import check_at_least_zero, check_choice, check_positive
 
 BACKBONES = ("vgg19", "vgg19-distilled", "random", "none")
+BEST_BY = ("perceptual", "l1", "psnr", "ssim")
+PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,10 @@ class TrainConfig:
     The learning rates rise linearly over the first `warmup_steps`, stay constant, and fall linearly
     to 0 over the last `decay_steps`.
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
-    says where the exemplars of a folder come from.
+    says where the exemplars of a folder come from. Gradients of a norm above `clip` are shortened
+    to it; 0 leaves them as they are. At every checkpoint `validation` held-out samples are
+    translated, and the checkpoint that is best by the figure `best_by` is kept; 0 samples validate
+    nothing.
     """
 
     steps: int = 400_000
@@ -135,6 +140,7 @@ class TrainConfig:
     beta1: float = 0.0
     beta2: float = 0.999
     ema: float = 0.999
+    clip: float = 0.0
     drop_exemplar_condition: float = 0.1
     mix: ExemplarMix = field(default_factory=ExemplarMix)
     seed: int = 0
@@ -143,6 +149,8 @@ class TrainConfig:
     sample_every: int = 1000
     checkpoint_every: int = 1000
     keep_checkpoints: int = 3
+    validation: int = 8
+    best_by: Literal["perceptual", "l1", "psnr", "ssim"] = "perceptual"
 
     def __post_init__(self) -> None:
         positive = ("steps", "batch", "log_every", "sample_every", "checkpoint_every")
@@ -154,8 +162,10 @@ class TrainConfig:
                 "train.keep_checkpoints": self.keep_checkpoints,
             }
         )
-        not_negative = ("decay_steps", "warmup_steps", "beta1", "beta2", "ema", "seed", "workers")
+        not_negative = ("decay_steps", "warmup_steps", "beta1", "beta2", "ema", "clip", "seed")
+        not_negative += ("workers", "validation")
         check_at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
+        check_choice("train.best_by", self.best_by, BEST_BY)
         for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
@@ -166,6 +176,25 @@ class TrainConfig:
 
 
 @dataclass(frozen=True)
+class EngineConfig:
+    """How steps are computed, which changes what they cost and not what they mean.
+
+    `precision` is that of the convolutions; weights, correspondence, norms and losses stay float32.
+    A batch is split into `accumulate` parts that follow each other. `recompute` computes the heavy
+    blocks again in the backward pass instead of keeping them; `compile` has torch compile them.
+    """
+
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    accumulate: int = 1
+    recompute: bool = False
+    compile: bool = False
+
+    def __post_init__(self) -> None:
+        check_choice("engine.precision", self.precision, PRECISIONS)
+        check_positive(**{"engine.accumulate": self.accumulate})
+
+
+@dataclass(frozen=True)
 class ExperimentConfig:
     """A whole experiment: what a preset returns and a checkpoint records."""
 
@@ -173,8 +202,14 @@ class ExperimentConfig:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     losses: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+    engine: EngineConfig = field(default_factory=EngineConfig)
 
     def __post_init__(self) -> None:
+        if self.train.batch % self.engine.accumulate:
+            raise ValueError(
+                f"train.batch is {self.train.batch}, expected a multiple of engine.accumulate, "
+                f"{self.engine.accumulate}"
+            )
         losses = {n: getattr(self.losses, n) for n in ("cyc", "cst", "warp")}
         on = [name for name, weight in losses.items() if weight > 0]
         if self.model.alignment.method == "none" and on:

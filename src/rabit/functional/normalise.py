@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rabit.functional.blocks import from_nested_blocks, to_nested_blocks
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 
 SMALLEST_NORM = 1e-4
 AT_ONCE = 2**20
@@ -28,9 +28,10 @@ def unit_vectors(x: Float[Tensor, "..."], dim: int) -> Float[Tensor, "..."]:
         dim: the vectors' axis.
 
     Returns:
-        Vectors of length 1, shorter where |x| is not large against 1e-4; 0 stays 0.
+        Vectors of length 1, float32 (float64 for float64), shorter where |x| is not large against
+        1e-4; 0 stays 0.
     """
-    return _UnitVectors.apply(x, dim)
+    return _UnitVectors.apply(x.to(working_dtype(x)), dim)
 
 
 def unit_features(x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
@@ -64,6 +65,7 @@ def unit_blocks(x: Float[Tensor, "B C H W"], sides: Sequence[int]) -> Float[Tens
 
 class _UnitVectors(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(ctx: Any, x: Tensor, dim: int) -> Tensor:
         scale = _inverse_norm(x, dim)
         unit = x * scale
@@ -73,6 +75,7 @@ class _UnitVectors(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors
         return _unit_gradient(grad, unit, scale, ctx.dim), None
@@ -80,6 +83,7 @@ class _UnitVectors(torch.autograd.Function):
 
 class _UnitBlocks(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(ctx: Any, x: Tensor, sides: tuple[int, ...]) -> Tensor:
         blocks = to_nested_blocks(x, sides).to(working_dtype(x)).contiguous()
         if blocks.data_ptr() == x.data_ptr():
@@ -93,6 +97,7 @@ class _UnitBlocks(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors
         pulled = torch.empty_like(unit)

@@ -27,7 +27,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.scores import Scores, gather, gradients, truncated_exp_
 from rabit.functional.streaming import row_statistics
 
@@ -96,6 +96,7 @@ def sinkhorn(
 
 class _Sinkhorn(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any,
         x: Tensor,
@@ -119,6 +120,7 @@ class _Sinkhorn(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias = ctx.saved_tensors
         temperature, chunk = ctx.options

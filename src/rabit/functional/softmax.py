@@ -9,6 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rabit.functional.dtype import full_precision
+
 
 def truncated_softmax(logits: Float[Tensor, "... n"]) -> Float[Tensor, "... n"]:
     """Softmax over the last axis, with weights far below rounding error set to 0.
@@ -28,6 +30,7 @@ def truncated_softmax(logits: Float[Tensor, "... n"]) -> Float[Tensor, "... n"]:
 
 class _TruncatedSoftmax(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(ctx: Any, logits: Tensor) -> Tensor:
         weights = logits.softmax(-1)
         least = torch.finfo(weights.dtype).tiny ** 0.5
@@ -37,6 +40,7 @@ class _TruncatedSoftmax(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (weights,) = ctx.saved_tensors
         pull = grad * weights

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.scores import (
     Gathered,
     RowStatistics,
@@ -20,6 +20,7 @@ from rabit.functional.scores import (
 )
 
 
+@full_precision
 def row_statistics(
     x: Float[Tensor, "B C L"],
     z: Float[Tensor, "B C M"],
@@ -115,6 +116,7 @@ def chosen_products(
 
 class _Gather(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any,
         x: Tensor,
@@ -140,6 +142,7 @@ class _Gather(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias, values, log_sum, out = ctx.saved_tensors
         temperature, chunk = ctx.options
@@ -151,6 +154,7 @@ class _Gather(torch.autograd.Function):
 
 class _Scatter(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(
         ctx: Any,
         x: Tensor,
@@ -167,6 +171,7 @@ class _Scatter(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias, values, log_sum = ctx.saved_tensors
         temperature, chunk = ctx.options
@@ -179,6 +184,7 @@ class _Scatter(torch.autograd.Function):
 
 class _ChosenProducts(torch.autograd.Function):
     @staticmethod
+    @full_precision
     def forward(ctx: Any, x: Tensor, z: Tensor, places: Tensor) -> Tensor:
         ctx.save_for_backward(x, z, places)
         dtype, index = working_dtype(x, z), places.unsqueeze(1).expand_as(x)
@@ -186,6 +192,7 @@ class _ChosenProducts(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, places = ctx.saved_tensors
         index, grad = places.unsqueeze(1).expand_as(x), grad.unsqueeze(1)

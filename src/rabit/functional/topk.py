@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.threshold import Threshold
@@ -105,6 +105,7 @@ class _PlanMass(torch.autograd.Function):
     """Mass and log mass of a solved plan, with the implicit gradient."""
 
     @staticmethod
+    @full_precision
     def forward(ctx: Any, scores: Tensor, solution: Threshold) -> tuple[Tensor, Tensor]:
         logits = solution.logits
         ctx.slope = solution.slope
@@ -120,6 +121,7 @@ class _PlanMass(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
+    @full_precision
     def backward(ctx: Any, grad_mass: Tensor, grad_log_mass: Tensor) -> tuple[Tensor, None]:
         scores, indices, logits, pivot, shift, spread = ctx.saved_tensors
         pull = selection_pull(logits, grad_mass, grad_log_mass)

@@ -1,7 +1,7 @@
 """Norms without parameters, in front of which SPADE puts its modulation.
 
 Batch and instance norm keep their result for the backward pass, which what follows keeps too, and
-not their input, as torch's do.
+not their input, as torch's do. Statistics of half precision features are float32.
 """
 
 from __future__ import annotations
@@ -9,10 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+import torch.distributed as distributed
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+
+from rabit.functional.dtype import working_dtype
+from rabit.layers.synchronised import Group, synchronised_norm
 
 
 class BatchNorm(nn.BatchNorm2d):
@@ -24,6 +28,7 @@ class BatchNorm(nn.BatchNorm2d):
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, affine=False)
+        self.group: Group | None = None
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Returns x with zero mean and unit variance in each channel."""
@@ -31,6 +36,9 @@ class BatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
+        if self.group is not None:
+            running = (self.running_mean, self.running_var)
+            return synchronised_norm(x, *running, self.momentum, self.eps, self.group)
         return _Normalised.apply(x, self.running_mean, self.running_var, self.momentum, self.eps)
 
 
@@ -65,6 +73,9 @@ class _Normalised(torch.autograd.Function):
                 "to normalise over; take larger images or a larger batch"
             )
         running = (running_mean, running_variance)
+        if running_mean is None and working_dtype(x) != x.dtype:
+            # Statistics have the type of the running averages, even if these are not kept.
+            running = tuple(x.new_ones(x.shape[1], dtype=working_dtype(x)) for _ in range(2))
         normalised, _, scale = torch.native_batch_norm(
             x, None, None, *running, True, momentum, epsilon
         )
@@ -99,12 +110,30 @@ class PositionalNorm(nn.Module):
         return F.layer_norm(last, last.shape[-1:], eps=self.epsilon).permute(0, 3, 1, 2)
 
 
+def synchronise_norms(module: nn.Module, group: distributed.ProcessGroup | None = None) -> None:
+    """Makes batch norms share their statistics over the processes, in training.
+
+    The running averages are then the same on all processes, and those of one process with the
+    whole batch. Torch's own conversion refuses tensors on the CPU. Without a process group, or
+    with one process, nothing changes.
+
+    Args:
+        module: changed in place; the names of its tensors stay.
+        group: of torch.distributed, initialised; None for all processes.
+    """
+    if not distributed.is_available() or not distributed.is_initialized():
+        return
+    shared = distributed.get_world_size(group) > 1
+    for layer in module.modules():
+        if isinstance(layer, BatchNorm):
+            layer.group = Group(group) if shared else None
+
+
 def plain_norm(kind: str, channels: int) -> nn.Module:
     """Builds a norm without learned parameters.
 
     Args:
-        kind: batch (synchronised across processes when converted by torch's SyncBatchNorm),
-            instance, or position.
+        kind: batch (over all processes after `synchronise_norms`), instance, or position.
         channels: channels of its input.
 
     Returns:

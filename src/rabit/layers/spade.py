@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
 from rabit.layers.normalisation import plain_norm
+from rabit.layers.recompute import Recomputable
 
 SLOPE = 0.2
 
@@ -40,7 +41,7 @@ class Spade(nn.Module):
         return torch.addcmul(beta, self.norm(x), 1 + gamma)
 
 
-class SpadeResidual(nn.Module):
+class SpadeResidual(Recomputable):
     """Residual block of two SPADE layers and spectral-norm convolutions.
 
     Args:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -62,10 +64,16 @@ def perceptual_distance(
     layers: tuple[str, ...] = LAYERS,
 ) -> Float[Tensor, " B"]:
     """Returns the distance of each image in [-1, 1] to the truth."""
-    ours, theirs = backbone(images, layers), backbone(truth, layers)
+    return features_apart(backbone(images, layers), backbone(truth, layers))
+
+
+def features_apart(
+    ours: Mapping[str, Float[Tensor, "B C h w"]], theirs: Mapping[str, Float[Tensor, "B C h w"]]
+) -> Float[Tensor, " B"]:
+    """Returns the perceptual distance of images whose features are known, by layer."""
     apart = [
         (unit(ours[layer]) - unit(theirs[layer])).square().sum(dim=1).mean(dim=(1, 2))
-        for layer in layers
+        for layer in ours
     ]
     return torch.stack(apart).sum(dim=0)
 

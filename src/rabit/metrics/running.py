@@ -73,8 +73,15 @@ class RunningMean:
         return Estimate(mean=self.mean, standard_error=error, count=self.count)
 
 
-def check_pair(images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> None:
+def check_pair(
+    images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"], name: str = "truth"
+) -> None:
     """Refuses images that cannot be compared.
+
+    Args:
+        images: a batch.
+        truth: what it is compared with.
+        name: what errors call the latter.
 
     Raises:
         ValueError: the shapes differ or are no batches of RGB images, or a value is not in
@@ -82,10 +89,26 @@ def check_pair(images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]
     """
     if images.shape != truth.shape or images.ndim != 4 or images.shape[1] != 3:
         raise ValueError(
-            f"images are {tuple(images.shape)} and the truth {tuple(truth.shape)}, expected two "
+            f"images are {tuple(images.shape)} and the {name} {tuple(truth.shape)}, expected two "
             "batches (B, 3, H, W) of one shape"
         )
-    for name, batch in (("images", images), ("truth", truth)):
-        low, high = float(batch.min()), float(batch.max())
-        if not (low >= -1.001 and high <= 1.001):
-            raise ValueError(f"{name} hold values from {low:.3g} to {high:.3g}, expected [-1, 1]")
+    check_range(images, "images")
+    check_range(truth, name)
+
+
+def check_images(images: Float[Tensor, "B 3 H W"]) -> None:
+    """Refuses what is no batch of RGB images.
+
+    Raises:
+        ValueError: the shape is another, or a value is not in [-1, 1].
+    """
+    if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
+        raise ValueError(f"images are {tuple(images.shape)}, expected a batch (B, 3, H, W)")
+    check_range(images, "images")
+
+
+def check_range(images: Float[Tensor, "B 3 H W"], name: str) -> None:
+    """Raises ValueError if a value is not in [-1, 1], up to rounding."""
+    low, high = float(images.min()), float(images.max())
+    if not (low >= -1.001 and high <= 1.001):
+        raise ValueError(f"{name} hold values from {low:.3g} to {high:.3g}, expected [-1, 1]")

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from rabit.layers.convolution import spectral
+from rabit.layers.recompute import Recomputable, recomputed
 from rabit.layers.residual import NonLocal
 from rabit.layers.spade import SLOPE
 
@@ -27,7 +28,7 @@ class Judgement:
     features: tuple[Tensor, ...]
 
 
-class PatchDiscriminator(nn.Module):
+class PatchDiscriminator(Recomputable):
     """Judges overlapping patches of an image with its condition.
 
     Args:
@@ -89,5 +90,5 @@ class Discriminator(nn.Module):
         for index, discriminator in enumerate(self.discriminators):
             if index:
                 x = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
-            judgements.append(discriminator(x))
+            judgements.append(recomputed(discriminator, x))
         return tuple(judgements)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rabit.alignment.network import Alignment
 from rabit.layers.convolution import conv
+from rabit.layers.recompute import Recomputable, recomputed
 from rabit.layers.residual import NonLocal
 from rabit.layers.spade import SLOPE, SpadeResidual
 from rabit.model.injection import ConcatInjection, ConfidenceInjection, resize_guides
@@ -19,7 +20,7 @@ SOURCES: dict[int, tuple[int, ...]] = {0: (1,), 1: (2,), 2: (3,), 3: (3,), 4: (5
 ATTENTION_AT = 2
 
 
-class GuidedBlock(nn.Module):
+class GuidedBlock(Recomputable):
     """A SPADE residual block together with the injection that guides it.
 
     Args:
@@ -81,7 +82,7 @@ class Generator(nn.Module):
                 y = self.stem(y)
             assert isinstance(stage, nn.ModuleList)
             for block in stage:
-                y = block(y, alignment)
+                y = recomputed(block, y, alignment)
             if level == ATTENTION_AT:
                 y = self.attention(y)
         # In place: nothing else reads the last block's features.

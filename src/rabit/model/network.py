@@ -115,6 +115,7 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             components=alignment.components,
             radius=alignment.radius,
             options=alignment.options(),
+            stride=alignment.stride,
             refiner=_refiner(alignment),
         ),
         build_generator(

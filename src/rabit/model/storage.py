@@ -6,7 +6,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,11 +55,27 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         os.close(handle)
     temporary = Path(name)
     try:
-        write(temporary)
-        with temporary.open("rb") as file:
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
+        with writing_tensors(path):
+            write(temporary)
+            with temporary.open("rb") as file:
+                os.fsync(file.fileno())
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing_tensors(path: Path) -> Iterator[None]:
+    """Turns errors while a file of tensors is written into ones that name it.
+
+    Torch and safetensors report a full disk as errors of their own.
+
+    Args:
+        path: the final name; its folder must exist.
+    """
+    try:
+        yield
     except OSError as error:
         raise write_error(error, path) from error
     except (RuntimeError, SafetensorError) as error:
@@ -67,8 +84,6 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             f"{path}: could not be written ({error}); the disk has {free:.0f} MiB left: make space "
             "there, or write to another one"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_model(

@@ -1,9 +1,12 @@
-"""Training state: everything a run needs to go on, in one file written atomically."""
+"""Training state: everything a run needs to go on, in one folder that appears at once."""
 
 from __future__ import annotations
 
-import random
-from dataclasses import dataclass
+import json
+import os
+import shutil
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,9 +20,15 @@ from rabit.fields import from_dict, to_dict
 from rabit.layers.weights import read_tensors
 from rabit.model.discriminator import Discriminator
 from rabit.model.network import TranslationNetwork, build_discriminator, build_network
-from rabit.model.storage import write_atomically
+from rabit.model.storage import writing_tensors
+from rabit.writing import WORK_PREFIX, file_digest, naming, workplace
 
-FORMAT = 1
+FORMAT = 2
+STATE = "state.pt"
+MANIFEST = "checkpoint.json"
+
+# Fields of a state that are plain data.
+REMEMBERED = ("step", "engine", "watch", "best")
 
 Weights: TypeAlias = "tuple[Tensor, ...] | list[Tensor]"
 
@@ -36,6 +45,10 @@ class TrainState:
         generator_optimiser: Adam over the network.
         discriminator_optimiser: Adam over the discriminator.
         step: steps taken so far.
+        engine: random states of every process and the scaler of gradients, as a checkpoint holds
+            them; empty at first.
+        watch: what the watch over the training remembers, likewise.
+        best: step and figure of the best validation so far, likewise.
     """
 
     config: ExperimentConfig
@@ -45,6 +58,9 @@ class TrainState:
     generator_optimiser: Adam
     discriminator_optimiser: Adam
     step: int = 0
+    engine: dict[str, Any] = field(default_factory=dict)
+    watch: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] = field(default_factory=dict)
 
     @property
     def averaged(self) -> TranslationNetwork:
@@ -109,19 +125,22 @@ def new_state(config: ExperimentConfig, device: torch.device | str = "cpu") -> T
 
 
 def save_checkpoint(folder: Path, state: TrainState, keep: int) -> Path:
-    """Writes step-XXXXXXX.pt, then removes the oldest beyond `keep`.
+    """Writes the folder step-XXXXXXX, then removes the oldest beyond `keep`; the best one stays.
+
+    The folder appears complete, under its name, and only after its bytes are on the disk.
 
     Args:
         folder: created if missing.
-        state: what to save, with torch's and Python's random states.
-        keep: how many checkpoints stay.
+        state: what to save.
+        keep: how many of the newest checkpoints stay.
 
     Returns:
-        The file written.
+        The folder written.
 
     Raises:
         FloatingPointError: a weight is not finite; nothing is written, so that the checkpoints
             there stay the ones to resume from.
+        WriteError: the disk is full, or the place may not be written to.
     """
     for name, network in (("network", state.network), ("discriminator", state.discriminator)):
         if not all(bool(p.isfinite().all()) for p in network.parameters()):
@@ -129,54 +148,118 @@ def save_checkpoint(folder: Path, state: TrainState, keep: int) -> Path:
                 f"step {state.step}: the {name} has weights that are not finite; no checkpoint was "
                 "written. Lower the learning rate, and resume from an earlier one"
             )
-    folder.mkdir(parents=True, exist_ok=True)
+    with naming(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"step-{state.step:07d}"
     data = {name: part.state_dict() for name, part in state.parts().items()}
-    data |= {
+    data |= {name: getattr(state, name) for name in REMEMBERED}
+    with writing_tensors(path), workplace(folder) as work:
+        new = work / path.name
+        new.mkdir()
+        torch.save(data, new / STATE)
+        _write_manifest(new, state)
+        for each in (new / STATE, new / MANIFEST, new):
+            _flush(each)
+        if path.exists():
+            path.rename(work / "old")
+        new.rename(path)
+        _flush(folder)
+    best = state.best.get("step")
+    for old in list_checkpoints(folder)[:-keep]:
+        if step_of(old) != best:
+            remove_checkpoint(old)
+    return path
+
+
+def _write_manifest(new: Path, state: TrainState) -> None:
+    """Writes what a checkpoint is, and what its bytes have to be."""
+    manifest = {
         "format": FORMAT,
         "step": state.step,
+        "sha256": file_digest(new / STATE),
         "config": to_dict(state.config),
-        "torch_random": torch.get_rng_state(),
-        "python_random": random.getstate(),
     }
-    path = folder / f"step-{state.step:07d}.pt"
-    write_atomically(path, lambda temporary: torch.save(data, temporary))
-    for old in list_checkpoints(folder)[:-keep]:
-        old.unlink()
-    return path
+    (new / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    # Windows cannot open a folder.
+    with suppress(PermissionError):
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Returns a folder's checkpoints, oldest first."""
-    return sorted(folder.glob("step-*.pt"))
+    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+
+
+def step_of(checkpoint: Path) -> int:
+    """Returns the step that a checkpoint is of, by its name."""
+    return int(checkpoint.name.removeprefix("step-"))
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Removes a checkpoint: it loses its name first, so that half of one is never taken for one."""
+    leaving = path.with_name(f"{WORK_PREFIX}{path.name}")
+    path.rename(leaving)
+    shutil.rmtree(leaving)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Removes what a killed process left of checkpoints that it was writing or removing."""
+    for path in folder.glob(f"{WORK_PREFIX}*"):
+        shutil.rmtree(path)
+
+
+def verify_checkpoint(path: Path) -> dict[str, Any]:
+    """Compares a checkpoint's bytes with their hash.
+
+    Returns:
+        What it says of itself: format, step, hash and configuration.
+
+    Raises:
+        ValueError: it is missing, truncated or changed, or no checkpoint of ours.
+    """
+    if not path.is_dir():
+        raise ValueError(f"{path}: no such checkpoint")
+    try:
+        manifest = json.loads((path / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path / MANIFEST}: missing or damaged ({error})") from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise ValueError(f"{path}: not a checkpoint of this program (format {FORMAT})")
+    if not (path / STATE).is_file() or file_digest(path / STATE) != manifest.get("sha256"):
+        raise ValueError(
+            f"{path / STATE}: not what was written (its SHA-256 is not that in {MANIFEST}); it is "
+            "damaged, resume from an earlier checkpoint"
+        )
+    return manifest
 
 
 def load_checkpoint(path: Path, device: torch.device | str = "cpu") -> TrainState:
-    """Reads a training state and restores the random states.
+    """Reads a training state.
 
     Args:
-        path: a file that `save_checkpoint` wrote.
+        path: a folder that `save_checkpoint` wrote.
         device: where the networks go.
 
     Raises:
-        ValueError: the file is missing, truncated, or no checkpoint of ours.
+        ValueError: the folder is missing, truncated or changed, or no checkpoint of ours.
     """
-    data = read_tensors(path, "checkpoint")
-    if not isinstance(data, dict) or data.get("format") != FORMAT:
-        raise ValueError(f"{path}: not a checkpoint of this program (format {FORMAT})")
-    needed = {"config", "step", "torch_random", "python_random"}
-    if needed - set(data):
-        raise ValueError(
-            f"{path}: a checkpoint without {', '.join(sorted(needed - set(data)))}; it is damaged, "
-            "resume from an earlier one in the same folder"
-        )
-    state = new_state(from_dict(ExperimentConfig, data["config"], f"{path}: config"), device)
+    manifest = verify_checkpoint(path)
+    data = read_tensors(path / STATE, "checkpoint")
+    config = from_dict(ExperimentConfig, manifest.get("config"), f"{path / MANIFEST}: config")
+    state = new_state(config, device)
     for name, part in state.parts().items():
         try:
             part.load_state_dict(data[name])
         except (RuntimeError, KeyError, ValueError) as error:
             raise ValueError(f"{path}: {name} does not fit its configuration ({error})") from error
-    state.step = int(data["step"])
-    torch.set_rng_state(data["torch_random"])
-    version, numbers, gauss = data["python_random"]
-    random.setstate((version, tuple(numbers), gauss))
+    for name in REMEMBERED:
+        setattr(state, name, data[name])
     return state

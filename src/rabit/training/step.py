@@ -45,6 +45,8 @@ def generator_losses(
     batch: Batch,
     config: LossConfig,
     with_exemplar_condition: bool = True,
+    expected_pairs: float | None = None,
+    run: nn.Module | None = None,
 ) -> GeneratorLosses:
     """Runs the network and computes every loss whose weight is not 0 (Eq. 5).
 
@@ -55,15 +57,18 @@ def generator_losses(
         batch: what to translate.
         config: which losses are on.
         with_exemplar_condition: whether the network sees the exemplar's condition.
+        expected_pairs: where the batch is one of several parts, the mean number of paired samples
+            of a part.
+        run: what runs the network, where something surrounds it; the network itself if None.
 
     Returns:
         Unweighted losses and the forward pass.
     """
     exemplar_condition = batch.exemplar_condition if with_exemplar_condition else None
-    output = network(batch.condition, batch.exemplar, exemplar_condition)
+    output = (run or network)(batch.condition, batch.exemplar, exemplar_condition)
     values: dict[str, Tensor] = {}
-    masked = _alignment_losses(values, network, output.alignment, batch, config)
-    _perceptual_losses(values, backbone, output.image, batch, config)
+    masked = _alignment_losses(values, network, output.alignment, batch, config, expected_pairs)
+    _perceptual_losses(values, backbone, output.image, batch, config, expected_pairs)
     if config.adv or config.fm:
         fake = discriminator(batch.condition.channels, output.image)
         if config.adv:
@@ -87,12 +92,13 @@ def _alignment_losses(
     alignment: Alignment,
     batch: Batch,
     config: LossConfig,
+    expected_pairs: float | None,
 ) -> float | None:
     """Adds cyc, cst and warp; returns the share of positions that the cycle leaves out."""
     masked = None
     correspondence = alignment.correspondence
     if config.cyc and correspondence is not None:
-        exemplar = F.avg_pool2d(batch.exemplar, 2)
+        exemplar = F.avg_pool2d(batch.exemplar, alignment.stride)
         back = correspondence.warp_back(correspondence.warp(exemplar))
         cycle = cycle_loss(back.values, exemplar, back.received)
         values["cyc"], masked = cycle.value, cycle.masked
@@ -102,7 +108,9 @@ def _alignment_losses(
         assert x.x6 is not None and z.x6 is not None
         values["cst"] = consistency_loss((x.x5, x.x6), (z.x5, z.x6))
     if config.warp and correspondence is not None:
-        values["warp"] = paired_l1(alignment.warped_exemplar, batch.truth, batch.paired)
+        values["warp"] = paired_l1(
+            alignment.warped_exemplar, batch.truth, batch.paired, expected_pairs
+        )
     return masked
 
 
@@ -112,6 +120,7 @@ def _perceptual_losses(
     image: Tensor,
     batch: Batch,
     config: LossConfig,
+    expected_pairs: float | None,
 ) -> None:
     """Adds perc, cxt and pse from one pass over each of the three images."""
     if not config.layers():
@@ -136,7 +145,9 @@ def _perceptual_losses(
             generated, exemplar, config.cxt_layers, config.cxt_bandwidth
         )
     if config.pse:
-        values["pse"] = pseudo_loss(generated, truth, batch.paired, config.pse_layers)
+        values["pse"] = pseudo_loss(
+            generated, truth, batch.paired, config.pse_layers, expected_pairs
+        )
 
 
 def discriminator_loss(discriminator: Discriminator, batch: Batch, image: Tensor) -> Tensor:

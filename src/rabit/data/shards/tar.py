@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 import zlib
@@ -10,9 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rabit.data.shards.index import Shard
-from rabit.writing import naming, partial_path
-
-_CHUNK = 2**20
+from rabit.writing import file_digest, naming, partial_path
 
 
 def write_shard(path: Path, entries: Iterable[tuple[str, Mapping[str, bytes]]]) -> Shard:
@@ -78,12 +75,3 @@ def read_block(block: bytes) -> dict[str, bytes]:
             if file is not None:
                 members[info.name.partition(".")[2]] = file.read()
     return members
-
-
-def file_digest(path: Path) -> str:
-    """Returns the SHA-256 of a file in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -28,12 +28,13 @@ from rabit.data.shards.index import (
     read_index,
 )
 from rabit.data.shards.members import NamedPicture, encode_picture
-from rabit.data.shards.tar import file_digest, write_shard
+from rabit.data.shards.tar import write_shard
 from rabit.data.source import Source
 from rabit.data.text import read_text
 from rabit.fields import from_dict, to_dict
 from rabit.writing import (
     check_target,
+    file_digest,
     is_partial,
     make_folders,
     naming,

@@ -1,0 +1,1 @@
+"""The paper's ablations: many trainings that differ in one thing each, and their tables."""

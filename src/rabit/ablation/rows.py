@@ -1,0 +1,179 @@
+"""The rows of the paper's ablations, each a set of changes to one experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from rabit.config import ExperimentConfig
+from rabit.fields import from_dict, to_dict
+
+_METHOD = "model.alignment.method"
+_POSITION = "model.alignment.position"
+_STRIDE = "model.alignment.stride"
+_INJECTION = "model.generator.injection"
+# The stride of CoCosNet's correspondence, 64x64 for images of 256x256.
+_QUARTER = 4
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of an ablation.
+
+    Args:
+        name: of its runs' folder; tables that have a row of this name share its runs.
+        label: what the table calls it.
+        changes: values of fields, by section.field, that differ from the experiment or that the
+            row is about.
+        note: what the row is.
+    """
+
+    name: str
+    label: str
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "changes", MappingProxyType(dict(self.changes)))
+
+    def apply(self, experiment: ExperimentConfig) -> ExperimentConfig:
+        """Returns the row's experiment.
+
+        Args:
+            experiment: what all rows have in common.
+
+        Raises:
+            ValueError: a field is unknown or its value does not fit the others.
+        """
+        return changed(experiment, self.changes, f"row {self.name}")
+
+
+def changed(
+    experiment: ExperimentConfig, changes: Mapping[str, Any], where: str
+) -> ExperimentConfig:
+    """Returns an experiment with other values of some fields.
+
+    Args:
+        experiment: where to start.
+        changes: values by section.field.
+        where: what to call the result in errors.
+
+    Raises:
+        ValueError: a field is unknown, or its value is out of range.
+    """
+    data = to_dict(experiment)
+    for path, value in changes.items():
+        *sections, name = path.split(".")
+        inner = data
+        for section in sections:
+            inner = inner[section]
+        inner[name] = value
+    return from_dict(ExperimentConfig, data, where)
+
+
+RABIT = Row(
+    "rabit",
+    "CONFI+RAS+SPE",
+    {_METHOD: "ranking", _INJECTION: "confi", _POSITION: "semantic"},
+    "RABIT: ranking and attention, semantic position encoding, confidence feature injection.",
+)
+
+TABLE_6 = (
+    Row(
+        "spade",
+        "SPADE",
+        {
+            _METHOD: "none",
+            _INJECTION: "concat",
+            _POSITION: "none",
+            "losses.cyc": 0.0,
+            "losses.cst": 0.0,
+            "losses.warp": 0.0,
+        },
+        "No alignment: the generator sees condition and exemplar side by side, as they are.",
+    ),
+    Row(
+        "spade-cos",
+        "SPADE+COS",
+        {_METHOD: "dense", _INJECTION: "concat", _POSITION: "none", _STRIDE: _QUARTER},
+        "CoCosNet's dense cosine correspondence, of a quarter of the image's sides.",
+    ),
+    Row(
+        "confi-cos",
+        "CONFI+COS",
+        {_METHOD: "dense", _INJECTION: "confi", _POSITION: "none", _STRIDE: _QUARTER},
+        "The same, injected by its confidence.",
+    ),
+    Row(
+        "confi-ras",
+        "CONFI+RAS",
+        {_METHOD: "ranking", _INJECTION: "confi", _POSITION: "none"},
+        "Ranking and attention, of half the image's sides.",
+    ),
+    Row(
+        "confi-ras-pe",
+        "CONFI+RAS+PE",
+        {_METHOD: "ranking", _INJECTION: "confi", _POSITION: "image"},
+        "The same with one coordinate system for the image.",
+    ),
+    RABIT,
+)
+
+TABLE_8 = (
+    Row("without-cyc", "w/o cyc", {"losses.cyc": 0.0}, "No cycle consistency."),
+    Row("without-cst", "w/o cst", {"losses.cst": 0.0}, "No feature consistency."),
+    Row("without-perc", "w/o perc", {"losses.perc": 0.0}, "No perceptual loss."),
+    Row("without-cxt", "w/o cxt", {"losses.cxt": 0.0}, "No contextual loss."),
+    Row("without-pse", "w/o pse", {"losses.pse": 0.0}, "No loss on pseudo pairs."),
+    replace(RABIT, label="full"),
+)
+
+EXTRAS = (
+    Row("without-adv", "w/o adv", {"losses.adv": 0.0}, "No adversarial loss."),
+    Row("without-fm", "w/o fm", {"losses.fm": 0.0}, "No matching of the discriminator's features."),
+)
+"""Rows that the paper's Table 8 lacks, for its other two losses."""
+
+CORRESPONDENCES = (
+    Row("dense-quarter", "dense, a quarter", {_METHOD: "dense", _STRIDE: _QUARTER},
+        "CoCosNet's correspondence of its own resolution, a quarter of the image's sides."),
+    Row("dense", "dense", {_METHOD: "dense"}, "CoCosNet's correspondence."),
+    Row("patchmatch", "patchmatch", {_METHOD: "patchmatch"}, "CoCosNet v2's correspondence."),
+    Row("transport", "transport", {_METHOD: "transport"}, "UNITE's correspondence."),
+    replace(RABIT, label="ranking"),
+)  # fmt: skip
+
+TABLES: dict[str, tuple[Row, ...]] = {
+    "table6": TABLE_6,
+    "table8": TABLE_8,
+    "correspondences": CORRESPONDENCES,
+}
+
+
+def table_rows(table: str, extras: bool = False, only: tuple[str, ...] = ()) -> tuple[Row, ...]:
+    """Returns the rows of a table, in its order.
+
+    Args:
+        table: one of TABLES.
+        extras: whether table8 gets EXTRAS too, before its last row.
+        only: names of the rows to keep; none for all.
+
+    Raises:
+        ValueError: there is no such table or row, or extras are for another table.
+    """
+    if table not in TABLES:
+        raise ValueError(f"no table {table!r}; there are {', '.join(TABLES)}")
+    if extras and table != "table8":
+        raise ValueError(f"--extras is for table8, which is about losses, not for {table}")
+    rows = TABLES[table]
+    if extras:
+        rows = (*rows[:-1], *EXTRAS, rows[-1])
+    unknown = [name for name in only if name not in {row.name for row in rows}]
+    if unknown:
+        raise ValueError(
+            f"{table} has no row {', '.join(unknown)}; there are "
+            f"{', '.join(row.name for row in rows)}"
+        )
+    return tuple(row for row in rows if not only or row.name in only)

@@ -1,0 +1,48 @@
+"""Networks compiled for the machine they run on."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from rabit.alignment.network import AlignmentNetwork
+from rabit.layers.recompute import Recomputable
+from rabit.model.discriminator import Discriminator
+from rabit.model.network import TranslationNetwork
+
+
+def compile_networks(network: TranslationNetwork, discriminator: Discriminator | None) -> None:
+    """Compiles the feature extractors, the generator and the discriminator in place.
+
+    The correspondence stays as it is: its chunks and its search depend on the data. Names of
+    tensors stay too. The first pass of each size takes the compiler some time.
+
+    Args:
+        network: a translator.
+        discriminator: its judge; None without one.
+
+    Raises:
+        ValueError: blocks are to be computed again in the backward pass, which the compiler
+            decides for itself.
+    """
+    parts = dense_parts(network, discriminator)
+    if any(
+        block.recompute
+        for part in parts
+        for block in part.modules()
+        if isinstance(block, Recomputable)
+    ):
+        raise ValueError(
+            "compiled networks choose for themselves what is computed again in the backward pass; "
+            "switch off either recompute or compile"
+        )
+    for part in parts:
+        part.compile()
+
+
+def dense_parts(
+    network: TranslationNetwork, discriminator: Discriminator | None
+) -> tuple[nn.Module, ...]:
+    """Returns the modules that are compiled."""
+    alignment: AlignmentNetwork = network.alignment
+    parts = [alignment.condition_extractor, alignment.exemplar_extractor, network.generator]
+    return (*parts, *([] if discriminator is None else [discriminator]))

@@ -1,0 +1,151 @@
+"""What a training leaves behind while it runs: log, grids, checkpoints, models and its status."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rabit.data.batch import Batch
+from rabit.layers.vgg import Vgg
+from rabit.model.storage import save_model, write_atomically
+from rabit.training.checkpoint import save_checkpoint
+from rabit.training.engine import Engine
+from rabit.training.log import RunLog
+from rabit.training.samples import sample_grid
+from rabit.training.validation import BEST, validate
+from rabit.training.watch import Watch
+
+STATUS = "status.json"
+
+
+class Record:
+    """Writes a run's folder; of several processes only the main one does.
+
+    Args:
+        engine: of the training.
+        backbone: feature network of the validation's perceptual distance; may be None.
+        preview: what sample grids show, on the training's device.
+        validation: held-out batches; none validate nothing.
+        folder: the run's folder.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        backbone: Vgg | None,
+        preview: Batch,
+        validation: tuple[Batch, ...],
+        folder: Path,
+    ) -> None:
+        self.engine, self.state = engine, engine.state
+        self.backbone, self.preview, self.validation = backbone, preview, validation
+        self.folder, self.started = folder, time.monotonic()
+        self.watch = Watch(self.state.config.train.steps)
+        if self.state.watch:
+            self.watch.load_state_dict(self.state.watch)
+        self.log: RunLog | None = None
+        self.stack = ExitStack()
+
+    def __enter__(self) -> Record:
+        if self.engine.processes.main:
+            self.log = self.stack.enter_context(RunLog(self.folder))
+            self._status("running")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stack.close()
+        if self.engine.processes.main and value is not None:
+            stopped = isinstance(value, KeyboardInterrupt)
+            self._status("interrupted" if stopped else "failed", str(value) or None)
+
+    def step(self, values: Mapping[str, float], last: bool) -> tuple[str, ...]:
+        """Notes a step that was taken, and writes what is due.
+
+        Every process has to call this.
+
+        Args:
+            values: its losses by name.
+            last: whether the training ends with it.
+
+        Returns:
+            What was noticed.
+        """
+        step, config = self.state.step, self.state.config.train
+        warnings = self.watch.step(step, values)
+        saving = last or step % config.checkpoint_every == 0
+        if self.log is not None:
+            if step % config.log_every == 0:
+                self.log.figures(step, dict(values))
+            if last or step % config.sample_every == 0:
+                kind = self.state.config.model.condition.kind
+                self.log.picture(step, sample_grid(self.state.averaged, self.preview, kind))
+            if saving and self.validation:
+                warnings += self._validate()
+            for warning in warnings:
+                self.log.warning(step, warning)
+        if saving:
+            self._save()
+        return tuple(warnings)
+
+    def close(self, interrupted: bool) -> None:
+        """Writes the model that the training ends with."""
+        if self.log is not None:
+            self._model("model")
+            self._status("interrupted" if interrupted else "finished")
+
+    def _validate(self) -> list[str]:
+        """Measures the moving average on held-out samples, and keeps it if it is the best so far.
+
+        Returns:
+            What was noticed.
+        """
+        assert self.log is not None
+        state = self.state
+        figures = validate(state.averaged, self.validation, self.backbone)
+        wanted = state.config.train.best_by
+        # Without a feature network there is no perceptual distance, without pairs no PSNR.
+        name = wanted if wanted in figures else "l1"
+        self.log.figures(state.step, {f"validation/{key}": value for key, value in figures.items()})
+        value, before = figures[name], state.best.get(name)
+        if before is None or (value > before if BEST[name] else value < before):
+            state.best = {"step": state.step, name: value}
+            self._model("best")
+        return self.watch.validated(state.step, figures)
+
+    def _save(self) -> None:
+        """Writes a checkpoint, for which every process gives its random state."""
+        state = self.state
+        state.engine = self.engine.state_dict()
+        state.watch = self.watch.state_dict()
+        if self.engine.processes.main:
+            folder = self.folder / "checkpoints"
+            save_checkpoint(folder, state, state.config.train.keep_checkpoints)
+            self._status("running")
+
+    def _model(self, name: str) -> None:
+        """Writes the moving average as a model of its own."""
+        save_model(self.folder / name, self.state.averaged, self.state.config.model, overwrite=True)
+
+    def _status(self, status: str, message: str | None = None) -> None:
+        """Writes how far the run is, for those who look at its folder."""
+        state = self.state
+        told: dict[str, Any] = {
+            "status": status,
+            "step": state.step,
+            "steps": state.config.train.steps,
+            "seconds": round(time.monotonic() - self.started, 1),
+            "best": state.best or None,
+            "message": message,
+        }
+        text = json.dumps(told, indent=2) + "\n"
+        write_atomically(self.folder / STATUS, lambda path: path.write_text(text, "utf-8"))
