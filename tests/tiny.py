@@ -55,6 +55,21 @@ def step(state: TrainState, batch: Batch, sees_map: bool = True) -> dict[str, fl
     return train_step(engine, load_backbone("random"), [batch], sees_map)
 
 
+def in_float64(batch: Batch) -> Batch:
+    """Returns a batch in double precision."""
+    condition, other = (
+        dataclasses.replace(c, channels=c.channels.double())
+        for c in (batch.condition, batch.exemplar_condition)
+    )
+    return dataclasses.replace(
+        batch,
+        condition=condition,
+        exemplar_condition=other,
+        exemplar=batch.exemplar.double(),
+        truth=batch.truth.double(),
+    )
+
+
 def unpaired(batch: Batch) -> Batch:
     """Returns the batch as if no truth had its exemplar's look."""
     return dataclasses.replace(batch, paired=torch.zeros_like(batch.paired))

@@ -67,3 +67,27 @@ def test_batch_norm_is_synchronised_where_it_is_converted() -> None:
 def test_one_position_cannot_be_normalised(norm: nn.Module) -> None:
     with pytest.raises(ValueError, match=r"one position a channel.*larger images"):
         norm(torch.zeros(1, 3, 1, 1))
+
+
+@pytest.mark.parametrize("norm", [BatchNorm(3), InstanceNorm()])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_has_statistics_in_float32(norm: nn.Module, dtype: torch.dtype) -> None:
+    x = torch.randn(2, 3, 8, 8).mul(3).add(1).to(dtype)
+    direction = torch.randn(2, 3, 8, 8).to(dtype)
+    kept: list[Tensor] = []
+
+    def pack(saved: Tensor) -> Tensor:
+        kept.append(saved)
+        return saved
+
+    half = x.clone().requires_grad_()
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda saved: saved):
+        y = norm(half)
+    assert {v.dtype for v in kept} == {dtype, torch.float32}
+    wide = x.float().requires_grad_()
+    expected = norm(wide)
+    assert torch.equal(y, expected.to(dtype))
+    (found,) = torch.autograd.grad(y, half, direction)
+    (whole,) = torch.autograd.grad(expected, wide, direction.float())
+    assert found.dtype == dtype
+    torch.testing.assert_close(found.float(), whole, rtol=0.02, atol=0.02)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as distributed
-import torch.multiprocessing as multiprocessing
 from torch import Tensor
+from torch.multiprocessing.spawn import spawn
 
 from rabit.layers.normalisation import BatchNorm, InstanceNorm, synchronise_norms
 from rabit.layers.synchronised import Group, synchronised_norm
@@ -47,8 +47,8 @@ def two_steps(norm: BatchNorm, x: Tensor, direction: Tensor) -> dict[str, Tensor
 
 def one_process(rank: int, folder: str) -> None:
     """Computes this process's share of all cases and writes them."""
-    store = distributed.FileStore(f"{folder}/store", 2)
-    distributed.init_process_group("gloo", store=store, rank=rank, world_size=2)
+    place = Path(folder, "store").as_uri()
+    distributed.init_process_group("gloo", init_method=place, rank=rank, world_size=2)
     found: dict[str, Any] = {}
     for name, (dtype, _) in DTYPES.items():
         for share, counts in SHARES.items():
@@ -68,7 +68,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     if not distributed.is_available() or not distributed.is_gloo_available():
         pytest.skip("this torch has no gloo")
     folder: Path = tmp_path_factory.mktemp("group")
-    multiprocessing.spawn(one_process, (str(folder),), nprocs=2)
+    spawn(one_process, (str(folder),), nprocs=2)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 

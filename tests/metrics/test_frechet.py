@@ -91,6 +91,18 @@ def test_singular_covariances_are_exact() -> None:
     assert frechet_distance(zero, x.T @ x, zero, x.T @ x) < 1e-10
 
 
+def test_a_singular_and_a_full_covariance_are_exact() -> None:
+    length, rank = 60, 5
+    generator = torch.Generator().manual_seed(3)
+    x = torch.randn(rank, length, generator=generator, dtype=torch.float64)
+    full = covariance(6, length, 3 * length)
+    zero = torch.zeros(length)
+    shared = np.linalg.svd((x @ torch.linalg.cholesky(full)).numpy(), compute_uv=False).sum()
+    expected = float(x.square().sum() + full.trace()) - 2 * float(shared)
+    # Roots of what rounding leaves of the zero eigenvalues, 1e-8 each, would show.
+    assert frechet_distance(zero, x.T @ x, zero, full) == pytest.approx(expected, rel=1e-12)
+
+
 def test_it_is_symmetric_and_never_negative() -> None:
     m, c1, c2 = torch.zeros(6), covariance(4, 6, 2), covariance(5, 6, 9)
     assert frechet_distance(m, c1, m, c2) == pytest.approx(frechet_distance(m, c2, m, c1))

@@ -195,6 +195,11 @@ def test_it_is_blind_to_contrast() -> None:
     assert distance(real * 0.5 + 0.2, real) < 0.1
 
 
+def test_results_that_carry_gradients_are_measured() -> None:
+    images = pictures(0, 2)
+    assert distance(images.clone().requires_grad_(), images) == 0.0
+
+
 def test_what_cannot_be_measured_is_refused() -> None:
     metric = SlicedWasserstein()
     with pytest.raises(ValueError, match="15x40, expected at least 16"):

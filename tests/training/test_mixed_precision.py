@@ -82,7 +82,7 @@ def test_a_step_is_near_that_of_float32(name: str) -> None:
     found, half_pull = step(experiment, torch.bfloat16)
     assert found == pytest.approx(expected, rel=0.05, abs=0.05)
     assert all(gradient.dtype == torch.float32 for gradient in half_pull.values())
-    assert cosine(half_pull, pull) > 0.95
+    assert cosine(half_pull, pull) > 0.9
 
 
 @pytest.mark.parametrize(
@@ -103,18 +103,19 @@ def test_the_correspondence_is_that_of_float32(method: str) -> None:
     sides = [torch.randn(1, 8, 16, 16).bfloat16() for _ in range(2)]
     image = torch.randn(1, 3, 16, 16)
 
-    def outcome(x: Tensor, z: Tensor) -> list[Tensor]:
+    def outcome(sides: list[Tensor], half: bool) -> list[Tensor]:
         torch.manual_seed(1)
-        built = correspond(x, z, method)
-        warped = built.warp(image)
-        loss = warped.square().mean() + built.confidence.mean()
-        loss = loss + (built.warp_back(warped).values - image).abs().mean()
+        x, z = (side.requires_grad_() for side in sides)
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            built = correspond(x, z, method)
+            warped = built.warp(image)
+            loss = warped.square().mean() + built.confidence.mean()
+            loss = loss + (built.warp_back(warped).values - image).abs().mean()
         return [warped, built.confidence, *torch.autograd.grad(loss, (x, z))]
 
-    expected = outcome(*(side.float().requires_grad_() for side in sides))
-    with torch.autocast("cpu", torch.bfloat16):
-        found = outcome(*(side.clone().requires_grad_() for side in sides))
+    expected = outcome([side.float() for side in sides], half=False)
+    found = outcome([side.clone() for side in sides], half=True)
     for part, whole in zip(found[:2], expected[:2], strict=True):
         assert torch.equal(part, whole)
     for part, whole in zip(found[2:], expected[2:], strict=True):
-        torch.testing.assert_close(part, whole.bfloat16(), rtol=0.01, atol=0)
+        assert torch.equal(part, whole.bfloat16())

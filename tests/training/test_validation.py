@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -25,17 +26,17 @@ class Fixed(TranslationNetwork):
 
     images: Sequence[Tensor] = ()
 
-    def forward(self, *inputs: object) -> NetworkOutput:
+    def forward(self, *inputs: Any) -> NetworkOutput:
         output = super().forward(*inputs)
         image, *self.images = self.images
         return NetworkOutput(image=image, alignment=output.alignment)
 
 
-def tiny_network(**changes: object) -> TranslationNetwork:
+def tiny_network(**changes: Any) -> TranslationNetwork:
     return build_network(tiny_experiment(**changes).model)
 
 
-def fixed(*images: Tensor, **changes: object) -> Fixed:
+def fixed(*images: Tensor, **changes: Any) -> Fixed:
     network = tiny_network(**changes)
     replaced = Fixed(network.alignment, network.generator)
     replaced.images = images
@@ -101,6 +102,7 @@ def test_weights_modes_and_random_states_stay() -> None:
     network.generator.eval()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     modes = [module.training for module in network.modules()]
+    torch.rand(3)
     state = torch.get_rng_state()
     validate(network, BATCHES, None)
     assert [module.training for module in network.modules()] == modes

@@ -131,6 +131,10 @@ def test_a_discriminator_near_2_whose_scores_move_is_healthy() -> None:
     assert watched(lambda s, v: v | {"discriminator": 2.0 + 0.01 * (s % 3)}) == []
 
 
+def test_a_strong_discriminator_is_healthy() -> None:
+    assert watched(lambda s, v: v | {"discriminator": 0.3, "adv": 1.2 + 0.01 * (s % 3)}) == []
+
+
 def test_a_loss_that_is_stuck() -> None:
     ((step, warning),) = watched(lambda s, v: v | ({"cst": 0.7391} if s > 600 else {}))
     assert step == 601 + PATIENCE

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rabit.ablation.rows import changed
+from rabit.ablation.testset import Counts
 from rabit.config import ExperimentConfig, Kind
 from rabit.presets import preset
 
@@ -21,8 +22,7 @@ class Budget:
         preset: the experiment's.
         steps: of every training; None for the preset's.
         seeds: trainings of every row.
-        pairs: held-out pairs that are translated.
-        edits: held-out edits.
+        counts: of what is held out and measured.
         changes: values of the experiment's fields, by section.field.
     """
 
@@ -30,8 +30,7 @@ class Budget:
     preset: str
     steps: int | None
     seeds: int
-    pairs: int
-    edits: int
+    counts: Counts
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -43,8 +42,7 @@ SMOKE = Budget(
     "small",
     steps=4,
     seeds=1,
-    pairs=6,
-    edits=4,
+    counts=Counts(pairs=6, diverse=2, edits=4),
     changes={
         "model.image_size": (64, 64),
         "model.features.widths": (4, 4, 4, 4, 4, 4),
@@ -59,6 +57,7 @@ SMOKE = Budget(
         "train.batch": 2,
         "train.log_every": 1,
         "train.checkpoint_every": 2,
+        "train.validation": 2,
     },
 )
 """A first look at the whole command, seconds a training; its figures mean nothing."""
@@ -68,8 +67,7 @@ SMALL = Budget(
     "small",
     steps=400,
     seeds=3,
-    pairs=200,
-    edits=48,
+    counts=Counts(pairs=200, diverse=40, edits=48),
     changes={
         "model.image_size": (64, 64),
         "train.batch": 4,
@@ -80,7 +78,7 @@ SMALL = Budget(
 )
 """Minutes a training on one core of a CPU."""
 
-PAPER = Budget("paper", "paper", steps=None, seeds=1, pairs=2000, edits=150)
+PAPER = Budget("paper", "paper", steps=None, seeds=1, counts=Counts(2000, 500, 150))
 """The paper's images, widths and schedule: days a training on a GPU."""
 
 BUDGETS = {budget.name: budget for budget in (SMOKE, SMALL, PAPER)}

@@ -139,9 +139,7 @@ def state_of(run: Run) -> State:
 
 def checkpoint_steps(folder: Path) -> list[int]:
     """Returns the steps that a run's checkpoints were written after, ascending."""
-    found = (
-        re.fullmatch(r"step-(\d+)(\.pt)?", path.name) for path in folder.glob("checkpoints/step-*")
-    )
+    found = (re.fullmatch(r"step-(\d+)", path.name) for path in folder.glob("checkpoints/*"))
     return sorted(int(match[1]) for match in found if match)
 
 

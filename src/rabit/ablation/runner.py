@@ -6,16 +6,14 @@ import os
 import shlex
 import signal
 import subprocess
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
 
 from rabit.ablation.plan import Run, continuing, state_of
-from rabit.training.loop import stop_on_interrupt
+from rabit.training.stopping import stop_on_interrupt
 from rabit.writing import naming
 
 _INTERRUPTED = 130
@@ -37,6 +35,19 @@ class Outcome:
     run: Run
     status: Literal["waiting", "running", "found", "finished", "stopped", "failed"]
     message: str = ""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What became of trainings.
+
+    Args:
+        outcomes: of each, in their order; waiting if it never started.
+        interrupted: whether Ctrl-C stopped them.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    interrupted: bool
 
 
 Report = Callable[[Sequence[Outcome]], None]
@@ -69,13 +80,22 @@ def slots(device: str, jobs: int, threads: int, devices: int = 1) -> list[dict[s
     return [{**common, "CUDA_VISIBLE_DEVICES": names[i % len(names)]} for i in range(jobs)]
 
 
+def found(run: Run) -> Outcome:
+    """Tells how far a run is that is not to be trained.
+
+    Raises:
+        ValueError: its folder holds another training.
+    """
+    return Outcome(run, "found" if state_of(run) == "finished" else "waiting")
+
+
 def execute(
     runs: Sequence[Run],
     environments: Sequence[Mapping[str, str]],
     report: Report,
     seconds: float | None = None,
     inherited: tuple[int, ...] = (),
-) -> list[Outcome]:
+) -> Execution:
     """Runs trainings, each as a process, until all have ended, time is up or Ctrl-C.
 
     A training that is finished already is not run again, one with a checkpoint goes on from it.
@@ -89,22 +109,15 @@ def execute(
         seconds: after which all is stopped; None for no limit.
         inherited: file descriptors that the trainings inherit.
 
-    Returns:
-        How each run ended; waiting if it never started.
-
     Raises:
         ValueError: a run's folder holds another training; nothing was started.
     """
-    states = [state_of(run) for run in runs]
-    outcomes = [
-        Outcome(run, "found" if state == "finished" else "waiting")
-        for run, state in zip(runs, states, strict=True)
-    ]
-    queue = [i for i, state in enumerate(states) if state != "finished"]
+    outcomes = [found(run) for run in runs]
+    queue = [i for i, outcome in enumerate(outcomes) if outcome.status == "waiting"]
     deadline = None if seconds is None else time.monotonic() + seconds
     children: list[_Child] = []
     stopping = False
-    with _terminated_as_interrupted(), stop_on_interrupt() as stop:
+    with stop_on_interrupt() as stop:
         try:
             while children or (queue and not stopping):
                 if not stopping and (stop.is_set() or _passed(deadline)):
@@ -127,20 +140,7 @@ def execute(
                 child.process.wait()
                 child.log.close()
     report(outcomes)
-    return outcomes
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Makes SIGTERM, which batch systems send, what Ctrl-C is: trainings would outlive it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return Execution(tuple(outcomes), stop.is_set())
 
 
 def _passed(deadline: float | None) -> bool:

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.matrix import BlockMatrix
-from rabit.alignment.products import candidate_products
 from rabit.alignment.streamed import SoftmaxMatrix
+from rabit.functional.dtype import working_dtype
 from rabit.functional.normalise import unit_features
 from rabit.functional.softmax import truncated_softmax
 
@@ -54,15 +54,15 @@ def dense_stored(
     Returns:
         The correspondence, with the best cosine of each position as its peak.
     """
+    x, z = unit_features(x), unit_features(z)
+    dtype = working_dtype(x, z)
+    cosine = x.flatten(2).transpose(1, 2).to(dtype) @ z.flatten(2).to(dtype)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    indices = torch.zeros(len(x), 1, 1, dtype=torch.int64, device=x.device)
-    x, z = (unit_features(side).flatten(2).transpose(1, 2).unsqueeze(1) for side in (x, z))
-    cosine = candidate_products(x, z, indices).squeeze(1)
     matrix = BlockMatrix(
         size=size,
         exemplar_size=exemplar_size,
         weights=truncated_softmax(cosine / temperature).unsqueeze(1),
-        indices=indices,
+        indices=cosine.new_zeros(len(x), 1, 1, dtype=torch.int64),
         block=size,
         exemplar_block=exemplar_size,
         cosine=cosine.amax(-1).view(len(x), 1, *size),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from rabit.functional.normalise import unit_vectors
 from rabit.functional.position import image_position, semantic_position
 from rabit.layers.convolution import conv
+from rabit.layers.recompute import recomputed
 from rabit.layers.residual import Residual
 
 
@@ -91,6 +92,9 @@ class MatchingHead(nn.Module):
         parts = [unit_vectors(features, dim=1), channels]
         if position is not None:
             parts.append(position)
-        y = self.blocks(self.enter(torch.cat(parts, dim=1)))
+        y = self.enter(torch.cat(parts, dim=1))
+        for block in self.blocks:
+            assert isinstance(block, Residual)
+            y = recomputed(block, y)
         out: Tensor = self.exemplar_out(y) if exemplar else self.condition_out(y)
         return out

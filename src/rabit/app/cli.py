@@ -144,6 +144,32 @@ def train_command(
             "the run's folder. [default: what the layout says, or 0.2]"
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the convolutions: float32, bfloat16 or, on a GPU, float16. [default: float32]"
+        ),
+    ] = None,
+    accumulate: Annotated[
+        int | None, typer.Option(help="Parts that a batch is computed in, for less memory.")
+    ] = None,
+    recompute: Annotated[
+        bool | None,
+        typer.Option(
+            "--recompute/--keep",
+            help="Compute heavy blocks again in the backward pass, for less memory, or keep them.",
+            show_default=False,
+        ),
+    ] = None,
+    compile_networks: Annotated[
+        bool | None,
+        typer.Option(
+            "--compile/--eager", help="Have torch compile the networks.", show_default=False
+        ),
+    ] = None,
+    wandb: Annotated[
+        str | None, typer.Option(help="Project at Weights & Biases to log to as well.")
+    ] = None,
     assignments: Annotated[
         list[str] | None,
         typer.Option(
@@ -156,7 +182,8 @@ def train_command(
     """Train a model.
 
     The folder gets checkpoints, sample grids, log.jsonl, TensorBoard files and, in model/, the
-    trained model. Ctrl-C writes a checkpoint and stops.
+    trained model. Ctrl-C writes a checkpoint and stops. Several processes share every batch where
+    torchrun or accelerate launch starts them: torchrun --nproc-per-node 2 -m rabit train …
     """
     if out is None:
         out = default_run(preset, data)
@@ -181,6 +208,11 @@ def train_command(
             lr_generator=lr_generator,
             lr_discriminator=lr_discriminator,
             holdout=holdout,
+            precision=precision,
+            accumulate=accumulate,
+            recompute=recompute,
+            compile=compile_networks,
+            wandb=wandb,
             assignments=tuple(assignments or ()),
             command=tuple(sys.argv),
         )

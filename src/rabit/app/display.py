@@ -50,7 +50,7 @@ class Bar:
 
 
 class TrainingDisplay:
-    """Losses and the time left while training.
+    """Losses, pace, memory and the time left while training.
 
     Args:
         log_every: steps between two lines where there is no terminal.
@@ -63,10 +63,10 @@ class TrainingDisplay:
             TextColumn("training"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[left]} left"),
+            TextColumn("{task.fields[left]} left  {task.fields[pace]}  {task.fields[memory]}"),
             auto_refresh=False,
         )
-        self.task = self.progress.add_task("training", total=None, left="?")
+        self.task = self.progress.add_task("training", total=None, left="?", pace="", memory="")
         self.live = Live(self.progress, console=self.console)
 
     def __enter__(self) -> TrainingDisplay:
@@ -83,14 +83,26 @@ class TrainingDisplay:
         self.live.stop()
 
     def __call__(self, told: TrainingProgress) -> None:
-        """Shows a step."""
+        """Shows a step, and what was noticed."""
         losses = "  ".join(f"{name} {value:.3g}" for name, value in told.losses.items())
         left = duration(told.seconds_left)
+        pace = f"{told.images_per_second:.3g} images/s"
+        memory = f"{told.memory / 2**30:.1f} GiB" if told.memory else ""
+        for warning in told.warnings:
+            self.console.print(Text(f"step {told.step}: {warning}", style="yellow"))
         if self.console.is_terminal:
-            self.progress.update(self.task, completed=told.step, total=told.steps, left=left)
+            self.progress.update(
+                self.task,
+                completed=told.step,
+                total=told.steps,
+                left=left,
+                pace=pace,
+                memory=memory,
+            )
             self.live.update(Group(self.progress, Text(losses)))
         elif told.step % self.log_every == 0 or told.step == told.steps:
-            self.console.out(f"step {told.step}/{told.steps}  {left} left  {losses}")
+            told_so_far = (f"step {told.step}/{told.steps}", f"{left} left", pace, memory, losses)
+            self.console.out("  ".join(part for part in told_so_far if part))
 
 
 def duration(seconds: float) -> str:

@@ -105,7 +105,7 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
         report = reports[0] if reports else _ignore
         seen = TrainingSet(data.corpus, data.preview, data.validation)
         try:
-            return train(engine, backbone, seen, out, report)
+            return train(engine, backbone, seen, out, report, options.wandb)
         except KeyboardInterrupt:
             saved = list_checkpoints(out / "checkpoints")
             last = (

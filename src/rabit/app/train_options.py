@@ -37,6 +37,11 @@ class TrainOptions:
         lr_generator: learning rate.
         lr_discriminator: learning rate.
         holdout: share of a folder that is not trained on.
+        precision: of the convolutions: float32, bfloat16 or float16.
+        accumulate: parts that a batch is computed in.
+        recompute: whether heavy blocks are computed again in the backward pass.
+        compile: whether networks are compiled.
+        wandb: project at Weights & Biases to log to as well.
         assignments: further fields, as `override` reads them.
         command: what the user typed, for the record.
     """
@@ -60,6 +65,11 @@ class TrainOptions:
     lr_generator: float | None = None
     lr_discriminator: float | None = None
     holdout: float | None = None
+    precision: str | None = None
+    accumulate: int | None = None
+    recompute: bool | None = None
+    compile: bool | None = None
+    wandb: str | None = None
     assignments: tuple[str, ...] = ()
     command: tuple[str, ...] = ()
 
@@ -90,7 +100,11 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.size is not None:
         model = replace(model, image_size=parse_size(options.size))
-    config = replace(config, model=model, train=replace(train, **given))
+    names = ("precision", "accumulate", "recompute", "compile")
+    asked = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    config = replace(
+        config, model=model, train=replace(train, **given), engine=replace(config.engine, **asked)
+    )
     if options.backbone is not None:
         config = replace(config, losses=with_backbone(config.losses, options.backbone))
     changed = override(config, options.assignments)

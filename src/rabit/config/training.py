@@ -192,6 +192,11 @@ class EngineConfig:
     def __post_init__(self) -> None:
         check_choice("engine.precision", self.precision, PRECISIONS)
         check_positive(**{"engine.accumulate": self.accumulate})
+        if self.recompute and self.compile:
+            raise ValueError(
+                "engine.recompute and engine.compile are both on, but a compiled network chooses "
+                "itself what it keeps; turn one of them off"
+            )
 
 
 @dataclass(frozen=True)

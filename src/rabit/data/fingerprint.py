@@ -53,8 +53,10 @@ class Fingerprint:
         """Says how the data differs from what it was; None if it does not."""
         if self.sha256 == before.sha256:
             return None
+        if self.files == before.files == 0:
+            return "scenes of another seed or another version of the generator"
         if (self.files, self.bytes) == (before.files, before.bytes):
-            return f"the {self.files} files have other names or contents" if self.files else "other"
+            return f"the {self.files} files have other names or contents"
         return f"{_amount(before)} then, {_amount(self)} now"
 
 

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 Arguments = ParamSpec("Arguments")
@@ -20,6 +21,12 @@ def working_dtype(*tensors: Tensor) -> torch.dtype:
     """
     wide = any(tensor.dtype == torch.float64 for tensor in tensors)
     return torch.float64 if wide else torch.float32
+
+
+def wide_difference(x: Float[Tensor, "*S"], y: Float[Tensor, "*S"]) -> Float[Tensor, "*S"]:
+    """Returns |x - y|, in a precision that sums and means can be taken in."""
+    dtype = working_dtype(x, y)
+    return (x.to(dtype) - y.to(dtype)).abs()
 
 
 def full_precision(compute: Callable[Arguments, Result]) -> Callable[Arguments, Result]:

@@ -161,6 +161,31 @@ def spectral(layer: ConvolutionType) -> ConvolutionType:
     return layer
 
 
+def hold_spectral(network: nn.Module) -> None:
+    """Leaves the vectors of every spectral norm as they are, from now on, in every mode.
+
+    Otherwise each forward pass of a training moves them, so that a batch that is computed in parts
+    would be divided by other singular values than one that is computed at once.
+    """
+    for layer in _spectral_layers(network):
+        layer.parametrizations.weight[0].training = False
+
+
+def advance_spectral(network: nn.Module) -> None:
+    """Takes one step of every spectral norm's power iteration towards the singular vectors."""
+    for layer in _spectral_layers(network):
+        norm = layer.parametrizations.weight[0]
+        norm.training = True
+        with torch.no_grad():
+            norm(layer.parametrizations.weight.original)
+        norm.training = False
+
+
+def _spectral_layers(network: nn.Module) -> list[Any]:
+    """Returns the convolutions with spectral norm, the only parametrised ones."""
+    return [m for m in network.modules() if isinstance(m, nn.Conv2d) and is_parametrized(m)]
+
+
 def initialise(module: nn.Module, gain: float) -> None:
     """Starts every convolution without spectral norm from Xavier normal weights, zero biases.
 

@@ -75,7 +75,8 @@ class _Normalised(torch.autograd.Function):
         running = (running_mean, running_variance)
         if running_mean is None and working_dtype(x) != x.dtype:
             # Statistics have the type of the running averages, even if these are not kept.
-            running = tuple(x.new_ones(x.shape[1], dtype=working_dtype(x)) for _ in range(2))
+            ones = x.new_ones(x.shape[1], dtype=working_dtype(x))
+            running = (ones, ones.clone())
         normalised, _, scale = torch.native_batch_norm(
             x, None, None, *running, True, momentum, epsilon
         )

@@ -8,9 +8,10 @@ from torch import Tensor, nn
 
 from rabit.layers.convolution import conv
 from rabit.layers.normalisation import InstanceNorm
+from rabit.layers.recompute import Recomputable
 
 
-class Residual(nn.Module):
+class Residual(Recomputable):
     """Reflection-padded 3x3 convolutions with instance norm and PReLU around a shortcut."""
 
     def __init__(self, channels: int) -> None:

@@ -6,6 +6,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from rabit.functional.dtype import wide_difference, working_dtype
+
 
 def generator_hinge(scores: tuple[Tensor, ...]) -> Float[Tensor, ""]:
     """L_adv of the generator: minus the mean score of generated images, averaged over scales.
@@ -16,7 +18,8 @@ def generator_hinge(scores: tuple[Tensor, ...]) -> Float[Tensor, ""]:
     Returns:
         Scalar.
     """
-    return -sum((s.mean() for s in scores[1:]), scores[0].mean()) / len(scores)
+    means = [s.to(working_dtype(s)).mean() for s in scores]
+    return -sum(means[1:], means[0]) / len(means)
 
 
 def discriminator_hinge(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> Float[Tensor, ""]:
@@ -29,7 +32,8 @@ def discriminator_hinge(real: tuple[Tensor, ...], fake: tuple[Tensor, ...]) -> F
     Returns:
         Scalar, 0 or more, averaged over scales.
     """
-    terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    wide = [tuple(s.to(working_dtype(s)) for s in pair) for pair in zip(real, fake, strict=True)]
+    terms = [F.relu(1 - r).mean() + F.relu(1 + f).mean() for r, f in wide]
     return sum(terms[1:], terms[0]) / len(terms)
 
 
@@ -46,7 +50,7 @@ def feature_matching(
         Scalar, 0 or more: summed over layers, averaged over scales.
     """
     terms = [
-        (f - r.detach()).abs().mean()
+        wide_difference(f, r.detach()).mean()
         for real_scale, fake_scale in zip(real, fake, strict=True)
         for r, f in zip(real_scale, fake_scale, strict=True)
     ]

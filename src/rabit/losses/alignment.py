@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rabit.functional.dtype import wide_difference
 from rabit.functional.normalise import unit_vectors
 
 
@@ -91,6 +92,6 @@ def paired_l1(
     Returns:
         Scalar, 0 or more.
     """
-    difference = (images - truth).abs().flatten(1).mean(dim=1)
+    difference = wide_difference(images, truth).flatten(1).mean(dim=1)
     total = (difference * paired).sum()
     return total / (paired.sum().clamp_min(1) if expected is None else expected)

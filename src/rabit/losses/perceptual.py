@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from rabit.functional.dtype import full_precision, wide_difference, working_dtype
 from rabit.losses.alignment import paired_l1
 
 
@@ -25,7 +26,9 @@ def perceptual_loss(
     Returns:
         Scalar, 0 or more.
     """
-    terms = [weight * (generated[name] - truth[name]).abs().mean() for name, weight in layers]
+    terms = [
+        weight * wide_difference(generated[name], truth[name]).mean() for name, weight in layers
+    ]
     return sum(terms[1:], terms[0])
 
 
@@ -83,6 +86,7 @@ def contextual_loss(
     return total
 
 
+@full_precision
 def contextual_distance(
     y: Float[Tensor, "B C H W"], z: Float[Tensor, "B C Hz Wz"], bandwidth: float
 ) -> Float[Tensor, ""]:
@@ -99,6 +103,7 @@ def contextual_distance(
     Returns:
         Scalar, the mean over the batch.
     """
+    y, z = (side.to(working_dtype(side)) for side in (y, z))
     centre = z.mean(dim=(2, 3), keepdim=True)
     y = F.normalize((y - centre).flatten(2), dim=1)
     z = F.normalize((z - centre).flatten(2), dim=1)

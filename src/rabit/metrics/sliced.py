@@ -58,6 +58,7 @@ class SlicedWasserstein:
         self.size: tuple[int, int] | None = None
         self.device = torch.device("cpu")
 
+    @torch.no_grad()
     def update(self, images: Float[Tensor, "B 3 H W"], real: bool) -> None:
         """Takes in a batch of images in [-1, 1], photographs or results.
 

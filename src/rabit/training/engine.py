@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from rabit.data.batch import Batch
+from rabit.layers.convolution import hold_spectral
 from rabit.layers.normalisation import synchronise_norms
 from rabit.layers.recompute import set_recompute
 from rabit.model.compiled import compile_networks
@@ -27,8 +28,9 @@ class Engine:
     """Runs forward and backward passes of a training on its processes, in its precision.
 
     The gradients that its optimisers apply are those of the whole batch, whatever the number of
-    processes and of parts: every loss is a mean over samples, and norms over the batch share their
-    statistics between processes.
+    processes and of parts: every loss is a mean over samples, batch norms share their statistics
+    between processes (not between parts, which follow each other), and the vectors of spectral
+    norms stay the same throughout a step.
 
     Args:
         state: the training; its random states are restored.
@@ -56,7 +58,9 @@ class Engine:
         )
         if processes.count > 1:
             synchronise_norms(state.network)
-        set_recompute(state.network, config.engine.recompute)
+        for network in (state.network, state.discriminator):
+            hold_spectral(network)
+            set_recompute(network, config.engine.recompute)
         if config.engine.compile:
             compile_networks(state.network, state.discriminator)
         self.network = self._share(state.network)

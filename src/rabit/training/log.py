@@ -28,7 +28,8 @@ class RunLog:
 
     Args:
         folder: the run's folder; made if missing.
-        step: steps taken before; what is logged of later ones is of a run that was stopped.
+        step: steps taken before, 0 for a new run; what is logged of later ones is of a run that
+            was stopped. None drops nothing.
         wandb: project at Weights & Biases to log to as well; None for none.
         config: the run's configuration, for Weights & Biases.
 
@@ -40,13 +41,14 @@ class RunLog:
     def __init__(
         self,
         folder: Path,
-        step: int = 0,
+        step: int | None = None,
         wandb: str | None = None,
         config: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         (folder / "samples").mkdir(parents=True, exist_ok=True)
-        drop_after(folder / LINES, step)
+        if step is not None:
+            drop_after(folder / LINES, step)
         with ExitStack() as stack:
             self.wandb = None if wandb is None else WandbLog(folder, wandb, config or {})
             if self.wandb is not None:
@@ -54,7 +56,8 @@ class RunLog:
             with naming(folder / LINES):
                 self.lines = stack.enter_context((folder / LINES).open("a", encoding="utf-8"))
             with naming(folder / "tensorboard"):
-                self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1)
+                purge = None if step is None else step + 1
+                self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=purge)
             stack.pop_all()
 
     def __enter__(self) -> RunLog:

@@ -79,6 +79,7 @@ def train(
     data: TrainingSet,
     folder: Path,
     report: Callable[[Progress], None],
+    wandb: str | None = None,
 ) -> Finished:
     """Trains until the configured number of steps, or until Ctrl-C.
 
@@ -89,6 +90,7 @@ def train(
         folder: the run's folder; checkpoints/, samples/, log.jsonl, tensorboard/ and model/ are
             written there.
         report: called after every step, in the main process.
+        wandb: project at Weights & Biases to log to as well; None for none.
 
     Returns:
         Where the run stands. After Ctrl-C a checkpoint and the model are written first.
@@ -101,7 +103,7 @@ def train(
     share = Share(engine.processes.rank, engine.processes.count, engine.parts)
     parts = iter(training_batches(data.corpus, config, state.step, share))
     started, first, stopped = time.monotonic(), state.step, False
-    record = Record(engine, backbone, data.preview.to(device), data.validation, folder)
+    record = Record(engine, backbone, data.preview.to(device), data.validation, folder, wandb)
     with record, stop_on_interrupt() as stop:
         while state.step < config.steps and not stopped:
             batch = [part.unpack(device) for part in islice(parts, engine.parts)]

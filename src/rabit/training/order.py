@@ -108,6 +108,8 @@ def training_batches(
         num_workers=config.workers,
         collate_fn=_Collate(len(corpus.classes)),
         persistent_workers=config.workers > 0,
+        # Of its own: a loader draws a number whenever it starts, also when a run is resumed.
+        generator=torch.Generator().manual_seed(config.seed),
     )
 
 

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any
 
 from rabit.data.batch import Batch
+from rabit.fields import to_dict
 from rabit.layers.vgg import Vgg
 from rabit.model.storage import save_model, write_atomically
 from rabit.training.checkpoint import save_checkpoint
@@ -32,6 +33,7 @@ class Record:
         preview: what sample grids show, on the training's device.
         validation: held-out batches; none validate nothing.
         folder: the run's folder.
+        wandb: project at Weights & Biases to log to as well; None for none.
     """
 
     def __init__(
@@ -41,10 +43,11 @@ class Record:
         preview: Batch,
         validation: tuple[Batch, ...],
         folder: Path,
+        wandb: str | None = None,
     ) -> None:
         self.engine, self.state = engine, engine.state
         self.backbone, self.preview, self.validation = backbone, preview, validation
-        self.folder, self.started = folder, time.monotonic()
+        self.folder, self.wandb, self.started = folder, wandb, time.monotonic()
         self.watch = Watch(self.state.config.train.steps)
         if self.state.watch:
             self.watch.load_state_dict(self.state.watch)
@@ -53,7 +56,9 @@ class Record:
 
     def __enter__(self) -> Record:
         if self.engine.processes.main:
-            self.log = self.stack.enter_context(RunLog(self.folder))
+            config = to_dict(self.state.config)
+            log = RunLog(self.folder, self.state.step, self.wandb, config)
+            self.log = self.stack.enter_context(log)
             self._status("running")
         return self
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from rabit.config import TrainConfig
 from rabit.data.batch import Batch
+from rabit.layers.convolution import advance_spectral
 from rabit.layers.vgg import Vgg
 from rabit.training.engine import Engine
 from rabit.training.step import (
@@ -75,6 +76,7 @@ def _generator_side(
     """Steps the network and its average; returns every part's images, and the losses."""
     state, config = engine.state, engine.state.config
     state.discriminator.requires_grad_(False)
+    advance_spectral(state.network)
     engine.generator_optimiser.zero_grad(set_to_none=True)
     expected = engine.pairs_of_a_part(parts)
     images, values, residuals = [], [], [0.0]
@@ -135,6 +137,7 @@ def _discriminator_side(
     """Steps the discriminator on the images that the network has just made."""
     state = engine.state
     state.discriminator.requires_grad_(True)
+    advance_spectral(state.discriminator)
     engine.discriminator_optimiser.zero_grad(set_to_none=True)
     values = []
     for index, (part, image) in enumerate(zip(parts, images, strict=True)):

@@ -42,10 +42,10 @@ class Watch:
 
     Example:
         >>> watch = Watch(steps=2000)
-        >>> for step in range(1, 200):
-        ...     for warning in watch.step(step, {"perc": 1.0 if step < 150 else 50.0}):
-        ...         print(warning[:52])
-        since step 150 the loss perc is 50 times its level b
+        >>> for step in range(1, 60):
+        ...     for warning in watch.step(step, {"perc": 1.0 if step < 50 else 40.0}):
+        ...         print(warning.partition(":")[0])
+        since step 50 the loss perc is 40 times its level before (40, was 1)
     """
 
     def __init__(self, steps: int) -> None:

@@ -1,0 +1,108 @@
+"""The columns of the ablations' tables, and the figures that the paper has in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a table.
+
+    Args:
+        figure: name of a figure that `rabit.ablation.measure` gives.
+        heading: short, of the same in every table.
+        better: which values are.
+        digits: behind the point.
+        paper: heading of the paper's column that this one stands for; None where it has none.
+    """
+
+    figure: str
+    heading: str
+    better: Literal["lower", "higher", "neither"]
+    digits: int
+    paper: str | None = None
+
+    @property
+    def part(self) -> str:
+        """The part of the test set; empty for what is of none."""
+        return self.figure.rpartition(".")[0]
+
+    @property
+    def arrow(self) -> str:
+        """An arrow to the better values."""
+        return {"lower": "↓", "higher": "↑", "neither": ""}[self.better]
+
+
+COLUMNS = (
+    Column("translation.fd", "FD", "lower", 3, "FID"),
+    Column("translation.swd", "SWD", "lower", 1, "SWD"),
+    Column("translation.diversity", "diversity", "higher", 3, "LPIPS"),
+    Column("translation.semantic", "semantic", "higher", 3, "VGG_52"),
+    Column("translation.style", "style", "higher", 3, "VGG_V"),
+    Column("translation.psnr", "PSNR", "higher", 2),
+    Column("translation.ssim", "SSIM", "higher", 3),
+    Column("translation.l1", "L1", "lower", 4),
+    Column("translation.perceptual", "distance", "lower", 3),
+    Column("translation.warped_psnr", "warped PSNR", "higher", 2),
+    Column("translation.copied", "copied", "neither", 3),
+    Column("manipulation.fd", "FD", "lower", 3, "FID"),
+    Column("manipulation.swd", "SWD", "lower", 1, "SWD"),
+    Column("manipulation.psnr", "PSNR", "higher", 2, "PSNR"),
+    Column("manipulation.semantic", "semantic", "higher", 3, "VGG_52"),
+    Column("manipulation.style", "style", "higher", 3, "VGG_V"),
+    Column("manipulation.ssim", "SSIM", "higher", 3),
+    Column("manipulation.l1", "L1", "lower", 4),
+    Column("manipulation.perceptual", "distance", "lower", 3),
+    Column("manipulation.warped_psnr", "warped PSNR", "higher", 2),
+    Column("seconds", "seconds an image", "lower", 3),
+    Column("training_rate", "training images/s", "higher", 2),
+)
+
+_TABLE_6 = (
+    "translation.fd",
+    "translation.swd",
+    "translation.diversity",
+    "translation.semantic",
+    "translation.style",
+    "manipulation.fd",
+    "manipulation.swd",
+    "manipulation.psnr",
+    "manipulation.semantic",
+    "manipulation.style",
+)
+_TABLE_8 = ("translation.fd", "translation.semantic", "translation.style")
+
+
+def _published(
+    figures: tuple[str, ...], rows: dict[str, tuple[float, ...]]
+) -> dict[str, dict[str, float]]:
+    return {name: dict(zip(figures, values, strict=True)) for name, values in rows.items()}
+
+
+PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
+    "table6": _published(
+        _TABLE_6,
+        {
+            "spade": (33.90, 19.70, 0.344, 0.772, 0.884, 120.2, 41.62, 13.11, 0.766, 0.876),
+            "spade-cos": (27.72, 14.98, 0.556, 0.787, 0.941, 42.02, 23.23, 19.92, 0.772, 0.926),
+            "confi-cos": (26.58, 12.33, 0.529, 0.801, 0.958, 40.56, 22.87, 20.73, 0.782, 0.959),
+            "confi-ras": (25.51, 11.94, 0.548, 0.807, 0.966, 33.32, 18.89, 21.97, 0.785, 0.964),
+            "confi-ras-pe": (24.93, 10.20, 0.578, 0.791, 0.974, 28.32, 16.48, 22.79, 0.797, 0.971),
+            "rabit": (24.35, 9.893, 0.596, 0.812, 0.977, 26.61, 15.05, 23.08, 0.802, 0.975),
+        },
+    ),
+    "table8": _published(
+        _TABLE_8,
+        {
+            "without-cyc": (28.17, 0.794, 0.958),
+            "without-cst": (29.27, 0.809, 0.962),
+            "without-perc": (45.16, 0.738, 0.861),
+            "without-cxt": (35.05, 0.798, 0.853),
+            "without-pse": (25.43, 0.807, 0.972),
+            "rabit": (24.35, 0.812, 0.977),
+        },
+    ),
+}
+"""The paper's Tables 6 and 8 (on ADE20K): table, row, figure."""

@@ -1,0 +1,190 @@
+"""Where pictures to be measured come from: a trained model, or a folder of another program's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from PIL import Image
+from torch import Tensor
+
+from rabit.ablation.testset import TestSet, every, file_name
+from rabit.data.batch import PictureCondition, Sample, collate
+from rabit.data.images import png_bytes, read_image, to_image, to_tensor
+from rabit.data.pictures import condition_pixels
+from rabit.evaluation.benchmark import as_saved
+from rabit.inference import Translator
+from rabit.writing import write_files
+
+PAIRS = "pairs.csv"
+
+
+@dataclass(frozen=True)
+class Made:
+    """Pictures made from some samples.
+
+    Args:
+        images: (B, 3, H, W) in [-1, 1], of the 256 values that files hold.
+        warped: the exemplars warped to the conditions; None without alignment.
+        seconds: that making them took; None if unknown.
+    """
+
+    images: Float[Tensor, "B 3 H W"]
+    warped: Float[Tensor, "B 3 H W"] | None = None
+    seconds: float | None = None
+
+
+class Results(Protocol):
+    """What makes pictures, or has them."""
+
+    def make(self, part: str, first: int, samples: Sequence[Sample]) -> Made:
+        """Returns the pictures of samples that follow each other in a part of the test set.
+
+        Args:
+            part: of the test set.
+            first: number of the first sample in it.
+            samples: the samples.
+        """
+
+
+@dataclass(frozen=True)
+class ModelResults:
+    """A model's translations."""
+
+    model: Translator
+
+    def make(self, part: str, first: int, samples: Sequence[Sample]) -> Made:
+        """Translates; see `Results`."""
+        batch = collate(samples, len(self.model.classes))
+        started = time.perf_counter()
+        made = self.model.translate(batch.condition, batch.exemplar, batch.exemplar_condition)
+        image = made.image.cpu()
+        seconds = time.perf_counter() - started
+        aligned = made.correspondence is not None
+        return Made(as_saved(image), as_saved(made.warped.cpu()) if aligned else None, seconds)
+
+
+@dataclass(frozen=True)
+class FolderResults:
+    """Pictures that another program made of exported pairs.
+
+    Args:
+        name: of the method.
+        folder: holds NAME.png (or .jpg) for every row of the exported pairs.csv.
+    """
+
+    name: str
+    folder: Path
+
+    def check(self, test: TestSet) -> None:
+        """Refuses a folder in which a picture is missing.
+
+        Raises:
+            FileNotFoundError: there is no such folder, or a picture is missing.
+        """
+        if not self.folder.is_dir():
+            raise FileNotFoundError(f"--results {self.name}={self.folder}: no such folder")
+        names = [file_name(part, i) for part, s in test.parts().items() for i in range(len(s))]
+        missing = [name for name in names if self._path(name) is None]
+        if missing:
+            raise FileNotFoundError(
+                f"{self.folder}: {len(missing)} of {len(names)} pictures are missing, the first is "
+                f"{missing[0]}.png; --export-pairs writes what each is to be made from"
+            )
+
+    def make(self, part: str, first: int, samples: Sequence[Sample]) -> Made:
+        """Reads; see `Results`.
+
+        Raises:
+            ValueError: a picture is missing, cannot be read or has another size.
+        """
+        images = []
+        for number, sample in enumerate(samples):
+            path = self._path(file_name(part, first + number))
+            if path is None:
+                raise ValueError(f"{self.folder}: no picture {file_name(part, first + number)}.png")
+            pixels, size = read_image(path), tuple(sample.truth.shape[-2:])
+            if pixels.shape[:2] != size:
+                raise ValueError(
+                    f"{path} is {pixels.shape[0]}x{pixels.shape[1]} (height x width), expected "
+                    f"{size[0]}x{size[1]}, the size of its exported condition"
+                )
+            images.append(to_tensor(pixels))
+        return Made(torch.stack(images))
+
+    def _path(self, name: str) -> Path | None:
+        found = (self.folder / f"{name}{ending}" for ending in (".png", ".jpg", ".jpeg"))
+        return next((path for path in found if path.is_file()), None)
+
+
+def export_pairs(
+    test: TestSet,
+    folder: Path,
+    overwrite: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Writes what another program needs to make its own results of a test set.
+
+    The folder gets exemplars/NAME.png, and conditions/NAME.png and exemplar_conditions/NAME.png:
+    maps of class ids, or for edges and poses a picture of them beside NAME.npy with all channels
+    (C, H, W) in 0 to 255; classes.txt names the ids or channels. pairs.csv lists the names.
+
+    Args:
+        test: the test set.
+        folder: where to.
+        overwrite: whether files that are there may be replaced.
+        progress: called with the number of pairs written and their total.
+
+    Returns:
+        The number of pairs.
+
+    Raises:
+        FileExistsError: there are files and they may not be replaced.
+    """
+    if folder.exists() and any(folder.iterdir()) and not overwrite:
+        raise FileExistsError(f"{folder} is not empty; give another folder, or --overwrite")
+    total = sum(len(samples) for samples in test.parts().values())
+    rows = [("name", "part", "condition", "exemplar", "exemplar_condition")]
+    for part, samples in test.parts().items():
+        for index, sample in enumerate(every(samples)):
+            name = file_name(part, index)
+            files = {folder / f"exemplars/{name}.png": png_bytes(to_image(sample.exemplar))}
+            for kind in ("condition", "exemplar_condition"):
+                made = _condition_files(getattr(sample, kind), test)
+                files |= {folder / f"{kind}s/{name}{end}": data for end, data in made.items()}
+            write_files(files, overwrite=True)
+            rows.append((name, part, f"conditions/{name}.png", f"exemplars/{name}.png",
+                         f"exemplar_conditions/{name}.png"))  # fmt: skip
+            if progress is not None:
+                progress(len(rows) - 1, total)
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    classes = "\n".join(test.classes) + "\n"
+    write_files(
+        {folder / PAIRS: text.getvalue().encode(), folder / "classes.txt": classes.encode()},
+        overwrite=True,
+    )
+    return total
+
+
+def _condition_files(condition: PictureCondition, test: TestSet) -> dict[str, bytes]:
+    """Returns a condition as files, by their endings."""
+    if condition.channels is None:
+        out = io.BytesIO()
+        # 16 bits where there are more than 256 classes.
+        ids = condition.regions.numpy()
+        small = len(test.classes) <= 256
+        Image.fromarray(ids.astype(np.uint8 if small else np.uint16)).save(out, "PNG")
+        return {".png": out.getvalue()}
+    channels = io.BytesIO()
+    np.save(channels, (condition.channels * 255).round().to(torch.uint8).numpy())
+    picture = condition_pixels(condition.channels, test.kind)
+    return {".png": png_bytes(picture), ".npy": channels.getvalue()}

@@ -1,0 +1,112 @@
+"""The options of `rabit ablate`, and the trainings that they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rabit.ablation.budgets import common_experiment, find_budget
+from rabit.ablation.plan import Run, plan_runs
+from rabit.ablation.rows import table_rows
+from rabit.app.corpora import DataOptions, OpenData, open_data
+from rabit.app.options import override
+from rabit.config import ExperimentConfig
+from rabit.presets import preset_kind, with_backbone
+
+
+@dataclass(frozen=True)
+class AblateOptions:
+    """The options of `rabit ablate`; None where the budget, or the machine, says.
+
+    Args:
+        table: of TABLES.
+        data: scenes, or a folder.
+        budget: of BUDGETS.
+        out: the ablation's folder.
+        layout: of the data's folder.
+        condition: of the data's folder.
+        preset: of the experiment.
+        steps: of every training.
+        seeds: trainings of every row.
+        only: names of rows.
+        extras: whether table8 has rows for the other losses.
+        jobs: trainings at a time.
+        threads: of each.
+        device: cpu or cuda.
+        hours: after which trainings are stopped.
+        loss_backbone: perceptual network of the losses.
+        loss_weights: its file.
+        assignments: further fields, as `override` reads them.
+        train: whether to train; otherwise what is there is measured.
+        edits: a folder of edits with their truths, for data that is a folder.
+        pairs: held-out pairs that are measured.
+        backbone: feature network of the figures.
+        backbone_weights: its file.
+        results: other programs' results, NAME=FOLDER each.
+    """
+
+    table: str
+    data: str
+    budget: str
+    out: Path
+    layout: str | None = None
+    condition: str | None = None
+    preset: str | None = None
+    steps: int | None = None
+    seeds: int | None = None
+    only: tuple[str, ...] = ()
+    extras: bool = False
+    jobs: int | None = None
+    threads: int | None = None
+    device: str = "cpu"
+    hours: float | None = None
+    loss_backbone: str | None = None
+    loss_weights: Path | None = None
+    assignments: tuple[str, ...] = ()
+    train: bool = True
+    edits: Path | None = None
+    pairs: int | None = None
+    backbone: str = "random"
+    backbone_weights: Path | None = None
+    results: tuple[str, ...] = ()
+
+
+def open_options(options: AblateOptions) -> OpenData:
+    """Opens the data."""
+    preset = options.preset or find_budget(options.budget).preset
+    data = DataOptions(options.data, options.layout, options.condition)
+    return open_data(data, preset_kind(preset))
+
+
+def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
+    """Returns all trainings of an ablation, those that are finished too."""
+    budget = find_budget(options.budget)
+    preset = options.preset or budget.preset
+    experiment = common_experiment(budget, opened.channels, opened.kind, preset, options.steps)
+    rows = table_rows(options.table, options.extras, options.only)
+    given = {
+        "--layout": options.layout,
+        "--condition": options.condition,
+        "--backbone-weights": options.loss_weights and options.loss_weights.resolve(),
+        "--device": options.device,
+        "--threads": threads,
+    }
+    passed = [part for flag, value in given.items() if value is not None
+              for part in (flag, str(value))]  # fmt: skip
+    return plan_runs(
+        rows,
+        range(options.seeds or budget.seeds),
+        _with_options(experiment, options),
+        preset,
+        options.data,
+        options.out,
+        passed,
+    )
+
+
+def _with_options(experiment: ExperimentConfig, options: AblateOptions) -> ExperimentConfig:
+    """Returns the experiment with the losses' network and the fields that were named."""
+    if options.loss_backbone is not None:
+        losses = with_backbone(experiment.losses, options.loss_backbone)
+        experiment = replace(experiment, losses=losses)
+    return override(experiment, options.assignments)
