@@ -23,9 +23,9 @@ Run = Callable[..., Result]
 
 # Long enough for a training to be killed on its way.
 STEPS = 12
-SPARSE = "train.validation=0"
+QUICK = "train.validation=0"
 TABLE6 = ("ablate", "table6", "--budget", "smoke", "--threads", 1, "--pairs", 2, "--steps", STEPS,
-          "--set", SPARSE)  # fmt: skip
+          "--set", QUICK)  # fmt: skip
 TWO = ("--only", "spade,rabit")
 FILES = [f"table6{end}" for end in
          ("-chart.png", "-results.png", "-warped.png", ".csv", ".json", ".md")]  # fmt: skip
@@ -59,7 +59,7 @@ def ablation(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Path:
 def trainings(data: str, out: Path, *rows: str) -> list[Training]:
     """What TABLE6 trains."""
     options = AblateOptions(
-        "table6", data, "smoke", out, steps=STEPS, only=rows, assignments=(SPARSE,)
+        "table6", data, "smoke", out, steps=STEPS, only=rows, assignments=(QUICK,)
     )
     return plan(options, open_options(options), 1)
 

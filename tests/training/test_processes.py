@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,30 +9,18 @@ import pytest
 import torch
 from shared_run import STEPS, experiment, short_run
 
+from launching import launch
 from rabit.training.engine import check_split
 
 SCRIPT = Path(__file__).with_name("shared_run.py")
 
 
-def launch(out: Path, processes: int, norm: str, parts: int) -> list[dict[str, Any]]:
-    """Trains in several processes that find each other, as torchrun would start them."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    children = []
-    for rank in range(processes):
-        known = {
-            "RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": processes,
-            "LOCAL_WORLD_SIZE": processes, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-            "OMP_NUM_THREADS": 1, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
-        }  # fmt: skip
-        command = [sys.executable, str(SCRIPT), str(out / f"{rank}.pt"), norm, str(parts)]
-        environment = os.environ | {name: str(value) for name, value in known.items()}
-        children.append(subprocess.Popen(command, env=environment, stderr=subprocess.PIPE))
-    for child in children:
-        _, error = child.communicate(timeout=250)
-        assert child.returncode == 0, error.decode()
-    return [torch.load(out / f"{rank}.pt", weights_only=True) for rank in range(processes)]
+def run(out: Path, processes: int, norm: str, parts: int) -> list[dict[str, Any]]:
+    """Trains in several processes, and returns what each of them has at the end."""
+    files = [out / f"{rank}.pt" for rank in range(processes)]
+    for code, _, error in launch([[str(SCRIPT), str(f), norm, str(parts)] for f in files]):
+        assert code == 0, error
+    return [torch.load(file, weights_only=True) for file in files]
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
@@ -54,7 +38,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     """Losses of 20 steps, and the running statistics of batch norm, which both must share."""
     whole = short_run(experiment("batch"))
-    both = launch(tmp_path, processes=2, norm="batch", parts=1)
+    both = run(tmp_path, processes=2, norm="batch", parts=1)
     for each in both:
         assert_same(each, whole)
     statistics = [key for key in whole["weights"]["network"] if "running_var" in key]
@@ -67,7 +51,7 @@ def test_parts_add_up_to_the_whole_batch(tmp_path: Path) -> None:
     """Without batch norm, whose statistics are of what is computed at once."""
     whole = short_run(experiment("position"))
     assert_same(short_run(experiment("position", parts=2)), whole)
-    for each in launch(tmp_path, processes=2, norm="position", parts=2):
+    for each in run(tmp_path, processes=2, norm="position", parts=2):
         assert_same(each, whole)
 
 

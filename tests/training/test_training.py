@@ -287,6 +287,14 @@ def test_a_second_ctrl_c_interrupts_at_once() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
+def test_a_ctrl_c_that_torchrun_passes_on_as_sigterm_is_one_stop() -> None:
+    with stop_on_interrupt() as stop:
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert stop.is_set()
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def test_other_threads_cannot_catch_signals_and_do_not_try() -> None:
     seen: list[bool] = []
 

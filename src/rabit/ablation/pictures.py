@@ -9,6 +9,7 @@ from io import BytesIO
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from rabit.ablation.columns import Column
 from rabit.ablation.results import Results
@@ -116,12 +117,14 @@ def _panel(panel: Axes, table: Table, column: Column) -> None:
         above = panel.twiny()
         rows = [places[name] for name in shown]
         above.plot(list(shown.values()), rows, "D", color=_PAPER, markersize=4, alpha=0.8)
+        above.xaxis.set_major_locator(MaxNLocator(6))
         above.tick_params(axis="x", labelsize=7, colors=_PAPER)
         above.margins(x=0.1)
         above.spines["right"].set_visible(False)
     panel.set_yticks(list(places.values()), [row.label for row in table.rows])
     panel.set_ylim(-0.6, len(table.rows) - 0.4)
     panel.margins(x=0.1)
+    panel.xaxis.set_major_locator(MaxNLocator(5))
     panel.tick_params(axis="both", labelsize=8)
     where = f"{column.part}: " if column.part else ""
     panel.set_title(f"{where}{column.heading} {column.arrow}".strip(), fontsize=9)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,12 +11,10 @@ from rabit import __version__
 from rabit.app.ablate_command import ablate_command
 from rabit.app.arguments import (
     DEFAULT_MODEL,
-    ConditionKind,
     Confidence,
     Device,
     ExemplarCondition,
     Grid,
-    Layout,
     Model,
     Out,
     Overwrite,
@@ -31,13 +28,12 @@ from rabit.app.data_pairs_command import data_pairs_command
 from rabit.app.data_scenes_command import data_scenes_command
 from rabit.app.data_shard_command import data_shard_command
 from rabit.app.demo_command import run_demo
-from rabit.app.errors import INTERRUPTED, Commands, note
+from rabit.app.errors import Commands
 from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
-from rabit.app.train_command import run_training
-from rabit.app.train_options import TrainOptions, default_run
+from rabit.app.runs_command import runs_command
+from rabit.app.train_cli import train_command
 from rabit.app.translate_command import Outputs, run_edit, run_translate
 from rabit.evaluation.showcase import HELD_OUT_SEED
-from rabit.presets import PRESETS
 
 DEFAULT_MODELS = (DEFAULT_MODEL, "scenes-small-unaligned")
 
@@ -59,7 +55,9 @@ data_app.command("pairs")(data_pairs_command)
 data_app.command("edits")(data_edits_command)
 data_app.command("shard")(data_shard_command)
 app.add_typer(data_app, name="data")
+app.command("train")(train_command)
 app.command("match")(match_command)
+app.command("runs")(runs_command)
 app.command("ablate")(ablate_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
 benchmark_app.command("correspondence")(benchmark_correspondence_command)
@@ -85,143 +83,6 @@ def root(
     ] = False,
 ) -> None:
     """Exemplar-based image translation and editing with bi-level alignment (RABIT)."""
-
-
-@app.command("train")
-def train_command(
-    preset: Annotated[
-        str, typer.Argument(help=f"The experiment to start from: {', '.join(PRESETS)}.")
-    ],
-    data: Annotated[
-        str,
-        typer.Option(
-            help="scenes (generated while training), or a folder with images/, labels/ and "
-            "classes.txt, or in one of the public layouts."
-        ),
-    ],
-    layout: Layout = None,
-    condition: ConditionKind = None,
-    out: Annotated[
-        Path | None, typer.Option(help="The run's folder. [default: runs/PRESET-DATA]")
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(help="Steps in all; the learning rates' schedule is scaled.")
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Seed of weights, samples and their order.")
-    ] = None,
-    backbone: Annotated[
-        str | None,
-        typer.Option(
-            help="Perceptual network of the losses: vgg19, vgg19-distilled, random, or none, which "
-            "turns the losses that need one off."
-        ),
-    ] = None,
-    backbone_weights: Annotated[
-        Path | None, typer.Option(help="The perceptual network's weights.")
-    ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
-    ] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace the run in the folder.")
-    ] = False,
-    device: Device = "cpu",
-    threads: Annotated[int | None, typer.Option(help="Threads of the CPU.")] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that prepare samples; 0 for none.")
-    ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="Pixels of the images: one number, or HEIGHTxWIDTH.")
-    ] = None,
-    lr_generator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    lr_discriminator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    holdout: Annotated[
-        float | None,
-        typer.Option(
-            help="Share of a folder's images that is not trained on; their names are written to "
-            "the run's folder. [default: what the layout says, or 0.2]"
-        ),
-    ] = None,
-    precision: Annotated[
-        str | None,
-        typer.Option(
-            help="Of the convolutions: float32, bfloat16 or, on a GPU, float16. [default: float32]"
-        ),
-    ] = None,
-    accumulate: Annotated[
-        int | None, typer.Option(help="Parts that a batch is computed in, for less memory.")
-    ] = None,
-    recompute: Annotated[
-        bool | None,
-        typer.Option(
-            "--recompute/--keep",
-            help="Compute heavy blocks again in the backward pass, for less memory, or keep them.",
-            show_default=False,
-        ),
-    ] = None,
-    compile_networks: Annotated[
-        bool | None,
-        typer.Option(
-            "--compile/--eager", help="Have torch compile the networks.", show_default=False
-        ),
-    ] = None,
-    wandb: Annotated[
-        str | None, typer.Option(help="Project at Weights & Biases to log to as well.")
-    ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION.FIELD=VALUE",
-            help="Any other field of the configuration, the value as JSON; may be repeated.",
-        ),
-    ] = None,
-) -> None:
-    """Train a model.
-
-    The folder gets checkpoints, sample grids, log.jsonl, TensorBoard files and, in model/, the
-    trained model. Ctrl-C writes a checkpoint and stops. Several processes share every batch where
-    torchrun or accelerate launch starts them: torchrun --nproc-per-node 2 -m rabit train …
-    """
-    if out is None:
-        out = default_run(preset, data)
-    finished = run_training(
-        TrainOptions(
-            preset=preset,
-            data=data,
-            layout=layout,
-            condition=condition,
-            out=out,
-            steps=steps,
-            batch=batch,
-            seed=seed,
-            backbone=backbone,
-            backbone_weights=backbone_weights,
-            resume=resume,
-            overwrite=overwrite,
-            device=device,
-            threads=threads,
-            workers=workers,
-            size=size,
-            lr_generator=lr_generator,
-            lr_discriminator=lr_discriminator,
-            holdout=holdout,
-            precision=precision,
-            accumulate=accumulate,
-            recompute=recompute,
-            compile=compile_networks,
-            wandb=wandb,
-            assignments=tuple(assignments or ()),
-            command=tuple(sys.argv),
-        )
-    )
-    typer.echo(f"run: {out}")
-    typer.echo(f"model: {finished.model}")
-    if finished.interrupted:
-        note(f"interrupted at step {finished.step}; a checkpoint is saved, --resume goes on")
-        raise typer.Exit(INTERRUPTED)
 
 
 @app.command("translate")

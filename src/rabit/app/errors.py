@@ -60,7 +60,12 @@ def is_memory_error(error: MemoryError | RuntimeError) -> bool:
     return "allocate memory" in text or "not enough memory" in text
 
 
+def speaks() -> bool:
+    """Tells whether this process is the one that prints, of those launched together."""
+    return os.environ.get("RANK", "0") == "0"
+
+
 def note(text: str) -> None:
-    """Prints a remark on stderr; of several processes only the first speaks."""
-    if os.environ.get("RANK", "0") == "0":
+    """Prints a remark on stderr."""
+    if speaks():
         typer.echo(f"note: {text}", err=True)

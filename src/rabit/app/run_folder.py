@@ -17,9 +17,10 @@ import torch
 from rabit import __version__
 from rabit.app.corpora import SCENES, OpenData
 from rabit.config import ExperimentConfig
+from rabit.data.fingerprint import Fingerprint
 from rabit.data.text import read_text
 from rabit.evaluation.environment import commit
-from rabit.fields import to_dict
+from rabit.fields import from_dict, to_dict
 from rabit.model.storage import write_atomically
 from rabit.training.checkpoint import list_checkpoints
 from rabit.training.record import STATUS
@@ -133,6 +134,15 @@ def require_same_data(out: Path, record: dict[str, Any], data: str) -> None:
         )
 
 
+def changed_data(record: dict[str, Any], now: Fingerprint) -> str | None:
+    """Says how the data differs from what a run was last trained on; None if that is not known."""
+    try:
+        before = from_dict(Fingerprint, record.get("fingerprint"))
+    except (ValueError, TypeError):
+        return None
+    return now.difference(before)
+
+
 def read_held_out(out: Path) -> tuple[str, ...]:
     """Reads the names of the images that a run on a folder does not train on.
 
@@ -157,12 +167,14 @@ class Sources:
         held_out: names of the folder's images that are not trained on.
         holdout: their share; None where the layout says which they are.
         weights: file of the perceptual backbone.
+        fingerprint: of the data.
     """
 
     opened: OpenData
     held_out: tuple[str, ...]
     holdout: float | None
     weights: Path | None
+    fingerprint: Fingerprint
 
 
 def write_record(
@@ -194,6 +206,7 @@ def write_record(
         "processes": processes,
         "preset": preset,
         "data": data.data if data.data == SCENES else str(Path(data.data).resolve()),
+        "fingerprint": to_dict(sources.fingerprint),
         "layout": data.layout,
         "condition": data.condition,
         "seed": config.train.seed,

@@ -16,6 +16,7 @@ from rabit.app.options import pick_device
 from rabit.app.resuming import newest_checkpoint, recorded, resumed_config
 from rabit.app.run_folder import (
     Sources,
+    changed_data,
     check_folder,
     read_held_out,
     read_record,
@@ -26,6 +27,7 @@ from rabit.app.run_folder import (
 )
 from rabit.app.train_options import TrainOptions, configure
 from rabit.config import ExperimentConfig
+from rabit.data.fingerprint import fingerprint, scenes_fingerprint
 from rabit.layers.perceptual import load_backbone
 from rabit.layers.vgg import Vgg
 from rabit.model.storage import WEIGHTS
@@ -96,12 +98,18 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
     state = new_state(config, processes.device) if state is None else state
     engine = Engine(state, processes)
 
-    sources = Sources(opened, data.held_out, data.holdout, weights)
     with ExitStack() as stack:
         reports: list[Callable[[Progress], None]] = []
-        processes.agree(
-            lambda: reports.append(_start(stack, options, config, sources, backbone, processes))
-        )
+
+        def start() -> None:
+            source = opened.source
+            known = scenes_fingerprint(config.train.seed) if source is None else fingerprint(source)
+            if changed := changed_data(record, known):
+                note(f"the data is not what the run was last trained on: {changed}")
+            sources = Sources(opened, data.held_out, data.holdout, weights, known)
+            reports.append(_start(stack, options, config, sources, backbone, processes))
+
+        processes.agree(start)
         report = reports[0] if reports else _ignore
         seen = TrainingSet(data.corpus, data.preview, data.validation)
         try:

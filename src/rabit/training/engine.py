@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
@@ -78,9 +79,12 @@ class Engine:
             return network
         # Buffers follow from weights that are the same everywhere. To send them at each forward
         # pass would change them between the passes that one backward pass goes through.
-        return DistributedDataParallel(
-            network, broadcast_buffers=False, gradient_as_bucket_view=True
-        )
+        with warnings.catch_warnings():
+            # Its new name is not known to every release that this runs on.
+            warnings.filterwarnings("ignore", message=".*broadcast_buffers", category=FutureWarning)
+            return DistributedDataParallel(
+                network, broadcast_buffers=False, gradient_as_bucket_view=True
+            )
 
     def precision(self) -> AbstractContextManager[Any]:
         """Returns what forward passes and losses are computed in."""

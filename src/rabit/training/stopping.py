@@ -15,7 +15,8 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def stop_on_interrupt() -> Iterator[threading.Event]:
     """Turns the first Ctrl-C or SIGTERM into an event, so that a step is never left half done.
 
-    A second one interrupts at once. Outside the main thread, where Python delivers no signals, the
+    A second one of the same kind interrupts at once; torchrun sends a SIGTERM after each Ctrl-C, so
+    one of each kind does not. Outside the main thread, where Python delivers no signals, the
     event simply never sets.
     """
     stop = threading.Event()
@@ -24,17 +25,14 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
 
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
     def interrupt(number: int, frame: FrameType | None) -> None:
         stop.set()
-        restore()
+        signal.signal(number, before[signal.Signals(number)])
 
     for number in SIGNALS:
         signal.signal(number, interrupt)
     try:
         yield stop
     finally:
-        restore()
+        for number, handler in before.items():
+            signal.signal(number, handler)
