@@ -21,6 +21,7 @@ from rabit.inference import load
 from rabit.training import loop
 from rabit.training.checkpoint import list_checkpoints
 from rabit.training.engine import Engine
+from rabit.training.update import train_step
 
 Run = Callable[..., Result]
 
@@ -253,7 +254,7 @@ def test_ctrl_c_saves_a_checkpoint(
     run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    step = loop.train_step
+    step = train_step
 
     def step_then_interrupt(engine: Engine, *given: Any) -> dict[str, float]:
         values = step(engine, *given)
@@ -382,7 +383,7 @@ def test_missing_weights_are_found_before_networks_are_built(
 def test_a_second_ctrl_c_says_what_is_left(
     run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = loop.train_step
+    step = train_step
 
     def interrupted(engine: Engine, *given: Any) -> dict[str, float]:
         if engine.state.step == 2:

@@ -28,7 +28,7 @@ from rabit.training.checkpoint import (
 )
 from rabit.training.engine import Engine
 from rabit.training.loop import Progress, TrainingSet
-from rabit.training.order import StepBatches
+from rabit.training.order import StepBatches, training_batches
 from rabit.training.processes import Processes
 from rabit.training.step import check_finite, generator_losses
 from rabit.training.stopping import stop_on_interrupt
@@ -393,5 +393,5 @@ def test_a_full_disk_leaves_nothing_half_written(
 
 def test_class_ids_of_a_corpus_are_checked(tmp_path: Path) -> None:
     corpus = Scenes(4, (64, 64), seed=1)
-    loader = loop.training_batches(corpus, tiny_experiment().train, 0)
+    loader = training_batches(corpus, tiny_experiment().train, 0)
     assert next(iter(loader)).unpack("cpu").condition.channels.shape == (2, len(CLASSES), 64, 64)

@@ -81,7 +81,7 @@ def prepare(options: AblateOptions, opened: OpenData) -> Measuring:
         if opened.source is None:
             raise ValueError("--edits is for data that is a folder; scenes have edits of their own")
         edits = open_data(DataOptions(str(options.edits)), opened.kind).source
-    others = []
+    others: list[FolderResults] = []
     for given in options.results:
         name, equals, folder = given.partition("=")
         if not (name and equals and folder):

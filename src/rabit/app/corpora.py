@@ -149,8 +149,8 @@ def training_data(
             )
         (preview,) = _batches(Scenes(PREVIEW_COUNT, size, PREVIEW_SEED + seed), PREVIEW_COUNT)
         validated = Scenes(config.train.validation, size, PREVIEW_SEED + seed)
-        validation = _batches(validated, VALIDATION_BATCH)
-        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, validation, (), None)
+        validation = list(_batches(validated, VALIDATION_BATCH))
+        return TrainingData(Scenes(SCENE_COUNT, size, seed), preview, tuple(validation), (), None)
     where, names = source.files(0)[0].parent, list(source.names)
     if len(names) < FEWEST_PICTURES:
         raise ValueError(

@@ -23,14 +23,16 @@ from rabit.evaluation.environment import commit
 from rabit.fields import from_dict, to_dict
 from rabit.model.storage import write_atomically
 from rabit.training.checkpoint import list_checkpoints
-from rabit.training.record import STATUS
+from rabit.training.log import LINES
+from rabit.training.runs import CONFIG, STATUS
+from rabit.training.wandb_log import ID
 from rabit.writing import check_target, exchange, naming
 
-RECORD = "config.json"
 HELD_OUT = "held-out.txt"
 # What a run writes, and so what --overwrite replaces.
 CONTENTS = (
-    RECORD, HELD_OUT, STATUS, "checkpoints", "samples", "tensorboard", "log.jsonl", "model", "best",
+    CONFIG, HELD_OUT, STATUS, LINES, ID, "checkpoints", "samples", "tensorboard", "wandb",
+    "model", "best",
 )  # fmt: skip
 ASIDE = ".replaced"
 
@@ -130,7 +132,7 @@ def require_same_data(out: Path, record: dict[str, Any], data: str) -> None:
         raise ValueError(
             f"--data {data}: the run in {out} was started with {recorded}; resume it with --data "
             f"{recorded}, or start another run (if that folder was moved, correct data in "
-            f"{out / RECORD})"
+            f"{out / CONFIG})"
         )
 
 
@@ -214,7 +216,7 @@ def write_record(
         "backbone_weights": None if weights is None else str(weights.resolve()),
         "config": to_dict(config),
     }
-    write_text(out / RECORD, json.dumps(record, indent=2) + "\n")
+    write_text(out / CONFIG, json.dumps(record, indent=2) + "\n")
     if sources.held_out:
         write_text(out / HELD_OUT, "\n".join(sources.held_out) + "\n")
 
@@ -222,7 +224,7 @@ def write_record(
 def read_record(out: Path) -> dict[str, Any]:
     """Reads a run's config.json; empty if it is missing or no record of a run."""
     try:
-        record = json.loads((out / RECORD).read_text(encoding="utf-8"))
+        record = json.loads((out / CONFIG).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return record if isinstance(record, dict) else {}

@@ -41,6 +41,7 @@ from rabit.training.checkpoint import (
 from rabit.training.engine import Engine, check_split
 from rabit.training.loop import Finished, Progress, TrainingSet, train
 from rabit.training.processes import Processes
+from rabit.training.runs import read_run
 from rabit.writing import naming
 
 
@@ -83,7 +84,7 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
         checkpoint = processes.agree(lambda: newest_checkpoint(out / "checkpoints"))
         state = load_checkpoint(checkpoint, processes.device)
         state.config = resumed_config(state, options, opened)
-        if state.step == state.config.train.steps and (out / "model" / WEIGHTS).is_file():
+        if state.step == state.config.train.steps and _finished(out):
             note(f"the run has taken all of its {state.step} steps; --steps N takes more")
             return Finished(step=state.step, interrupted=False, model=out / "model")
     if state is None:
@@ -121,6 +122,11 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
             )
             note(f"stopped at once, so nothing was saved {last}")
             raise
+
+
+def _finished(out: Path) -> bool:
+    """Tells whether a run got as far as to write its model, after its last checkpoint."""
+    return read_run(out).state == "finished" and (out / "model" / WEIGHTS).is_file()
 
 
 def _settled(options: TrainOptions) -> dict[str, Any]:

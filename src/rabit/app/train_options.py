@@ -100,8 +100,8 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.size is not None:
         model = replace(model, image_size=parse_size(options.size))
-    names = ("precision", "accumulate", "recompute", "compile")
-    asked = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    engine = ("precision", "accumulate", "recompute", "compile")
+    asked = {name: getattr(options, name) for name in engine if getattr(options, name) is not None}
     config = replace(
         config, model=model, train=replace(train, **given), engine=replace(config.engine, **asked)
     )

@@ -162,8 +162,8 @@ class TrainConfig:
                 "train.keep_checkpoints": self.keep_checkpoints,
             }
         )
-        not_negative = ("decay_steps", "warmup_steps", "beta1", "beta2", "ema", "clip", "seed")
-        not_negative += ("workers", "validation")
+        rates = ("beta1", "beta2", "ema", "clip")
+        not_negative = (*rates, "decay_steps", "warmup_steps", "seed", "workers", "validation")
         check_at_least_zero(**{f"train.{n}": getattr(self, n) for n in not_negative})
         check_choice("train.best_by", self.best_by, BEST_BY)
         for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):

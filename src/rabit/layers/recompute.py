@@ -44,16 +44,18 @@ def set_recompute(network: nn.Module, on: bool) -> None:
         block.recompute = on
 
 
-def recomputed(block: Recomputable, *inputs: Any) -> Any:
+def recomputed(block: nn.Module, *inputs: Any) -> Any:
     """Runs a block, and lets it be computed again in the backward pass if it is set to.
 
     Args:
-        block: gets the inputs; draws no random numbers that it does not draw again.
+        block: a `Recomputable`, which gets the inputs; draws no random numbers that it does not
+            draw again.
         *inputs: kept, with all that they hold.
 
     Returns:
         What the block returns.
     """
+    assert isinstance(block, Recomputable)
     if not block.recompute or not torch.is_grad_enabled():
         return block(*inputs)
     before = [(module, _clones(module._buffers)) for module in block.modules() if module._buffers]

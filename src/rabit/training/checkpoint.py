@@ -28,7 +28,7 @@ STATE = "state.pt"
 MANIFEST = "checkpoint.json"
 
 # Fields of a state that are plain data.
-REMEMBERED = ("step", "engine", "watch", "best")
+REMEMBERED = ("step", "seconds", "engine", "watch", "best")
 
 Weights: TypeAlias = "tuple[Tensor, ...] | list[Tensor]"
 
@@ -45,6 +45,7 @@ class TrainState:
         generator_optimiser: Adam over the network.
         discriminator_optimiser: Adam over the discriminator.
         step: steps taken so far.
+        seconds: that they took.
         engine: random states of every process and the scaler of gradients, as a checkpoint holds
             them; empty at first.
         watch: what the watch over the training remembers, likewise.
@@ -58,6 +59,7 @@ class TrainState:
     generator_optimiser: Adam
     discriminator_optimiser: Adam
     step: int = 0
+    seconds: float = 0.0
     engine: dict[str, Any] = field(default_factory=dict)
     watch: dict[str, Any] = field(default_factory=dict)
     best: dict[str, Any] = field(default_factory=dict)

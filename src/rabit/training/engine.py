@@ -93,8 +93,10 @@ class Engine:
     @contextmanager
     def part(self, network: nn.Module, last: bool) -> Iterator[None]:
         """Surrounds the passes of one part of a batch: only the last one's are averaged."""
-        shared = isinstance(network, DistributedDataParallel)
-        with network.no_sync() if shared and not last else nullcontext():
+        if isinstance(network, DistributedDataParallel) and not last:
+            with network.no_sync():
+                yield
+        else:
             yield
 
     def backward(self, loss: Tensor) -> None:

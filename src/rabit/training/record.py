@@ -13,15 +13,15 @@ from typing import Any
 from rabit.data.batch import Batch
 from rabit.fields import to_dict
 from rabit.layers.vgg import Vgg
-from rabit.model.storage import save_model, write_atomically
+from rabit.model.storage import save_model
 from rabit.training.checkpoint import save_checkpoint
 from rabit.training.engine import Engine
 from rabit.training.log import RunLog
+from rabit.training.runs import STATUS
 from rabit.training.samples import sample_grid
 from rabit.training.validation import BEST, validate
 from rabit.training.watch import Watch
-
-STATUS = "status.json"
+from rabit.writing import write_files
 
 
 class Record:
@@ -47,7 +47,8 @@ class Record:
     ) -> None:
         self.engine, self.state = engine, engine.state
         self.backbone, self.preview, self.validation = backbone, preview, validation
-        self.folder, self.wandb, self.started = folder, wandb, time.monotonic()
+        self.folder, self.wandb = folder, wandb
+        self.started = time.monotonic() - self.state.seconds
         self.watch = Watch(self.state.config.train.steps)
         if self.state.watch:
             self.watch.load_state_dict(self.state.watch)
@@ -130,6 +131,7 @@ class Record:
     def _save(self) -> None:
         """Writes a checkpoint, for which every process gives its random state."""
         state = self.state
+        state.seconds = time.monotonic() - self.started
         state.engine = self.engine.state_dict()
         state.watch = self.watch.state_dict()
         if self.engine.processes.main:
@@ -153,4 +155,4 @@ class Record:
             "message": message,
         }
         text = json.dumps(told, indent=2) + "\n"
-        write_atomically(self.folder / STATUS, lambda path: path.write_text(text, "utf-8"))
+        write_files({self.folder / STATUS: text.encode()}, overwrite=True)

@@ -150,11 +150,11 @@ def _perceptual_losses(
         )
 
 
-def discriminator_loss(discriminator: Discriminator, batch: Batch, image: Tensor) -> Tensor:
+def discriminator_loss(discriminator: nn.Module, batch: Batch, image: Tensor) -> Tensor:
     """Returns the discriminator's hinge loss on real and generated images.
 
     Args:
-        discriminator: the judge.
+        discriminator: the judge, or what runs it.
         batch: holds the conditions and the real images.
         image: (B, 3, H, W) generated images, detached.
     """

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rabit.data.shards.tar import file_digest, read_block, tar_block, write_shard
+from rabit.data.shards.tar import read_block, tar_block, write_shard
+from rabit.writing import file_digest
 
 MEMBERS = st.dictionaries(
     st.sampled_from(["json", "jpg", "labels.png", "joints.places.npy"]),

@@ -15,9 +15,8 @@ from PIL import Image
 
 from rabit.data.layouts.folder import FolderSource
 from rabit.data.shards.index import INDEX, read_index
-from rabit.data.shards.tar import file_digest
 from rabit.data.shards.writer import NOTES, write_shards
-from rabit.writing import WriteError, is_partial, partial_path
+from rabit.writing import WriteError, file_digest, is_partial, partial_path
 
 COUNT = 11
 STEPS = COUNT + 3
