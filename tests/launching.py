@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 
-def launch(commands: Sequence[Sequence[str]], timeout: float = 250) -> list[tuple[int, str, str]]:
+def launch(commands: Sequence[Sequence[str]], timeout: float = 500) -> list[tuple[int, str, str]]:
     """Runs one Python command line a process at the same time.
 
     Returns:

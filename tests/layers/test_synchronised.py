@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import pytest
 import torch
 import torch.distributed as distributed
 from torch import Tensor
-from torch.multiprocessing.spawn import spawn
 
+from launching import launch
 from rabit.layers.normalisation import BatchNorm, InstanceNorm, synchronise_norms
 from rabit.layers.synchronised import Group, synchronised_norm
 
@@ -45,10 +46,10 @@ def two_steps(norm: BatchNorm, x: Tensor, direction: Tensor) -> dict[str, Tensor
     return {"values": y.detach(), "gradient": gradient} | norm.state_dict()
 
 
-def one_process(rank: int, folder: str) -> None:
+def one_process(folder: str) -> None:
     """Computes this process's share of all cases and writes them."""
-    place = Path(folder, "store").as_uri()
-    distributed.init_process_group("gloo", init_method=place, rank=rank, world_size=2)
+    distributed.init_process_group("gloo")
+    rank = distributed.get_rank()
     found: dict[str, Any] = {}
     for name, (dtype, _) in DTYPES.items():
         for share, counts in SHARES.items():
@@ -68,7 +69,8 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, dict[str, 
     if not distributed.is_available() or not distributed.is_gloo_available():
         pytest.skip("this torch has no gloo")
     folder: Path = tmp_path_factory.mktemp("group")
-    spawn(one_process, (str(folder),), nprocs=2)
+    for code, _, error in launch([[__file__, str(folder)]] * 2):
+        assert code == 0, error
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in range(2)]
 
 
@@ -117,3 +119,7 @@ def test_without_processes_nothing_changes() -> None:
     synchronise_norms(norms)
     assert isinstance(norms[0], BatchNorm)
     assert norms[0].group is None
+
+
+if __name__ == "__main__":
+    one_process(sys.argv[1])

@@ -18,6 +18,7 @@ SCRIPT = Path(__file__).with_name("killed_run.py")
 KILLS = 12
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
 def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
     """Twelve times by SIGKILL: in steps, and at every stage of a checkpoint's write."""
@@ -26,7 +27,7 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
         env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=580,
     )
     assert died.returncode == 0, died.stderr
     killed = [line for line in died.stdout.splitlines() if line.startswith("killed")]

@@ -35,6 +35,7 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
             )
 
 
+@pytest.mark.timeout(600)
 def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
     """Losses of 20 steps, and the running statistics of batch norm, which both must share."""
     whole = short_run(experiment("batch"))
@@ -47,6 +48,7 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
         assert torch.equal(*(each["weights"]["network"][key] for each in both))
 
 
+@pytest.mark.timeout(600)
 def test_parts_add_up_to_the_whole_batch(tmp_path: Path) -> None:
     """Without batch norm, whose statistics are of what is computed at once."""
     whole = short_run(experiment("position"))
