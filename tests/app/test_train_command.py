@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,13 +17,14 @@ from typer.testing import Result
 
 from launching import launch
 from rabit.app import train_command
-from rabit.app.run_folder import settle_run
+from rabit.app.run_folder import replacing_run, settle_run
 from rabit.app.train_options import default_run
 from rabit.inference import load
 from rabit.training import loop
 from rabit.training.checkpoint import list_checkpoints
 from rabit.training.engine import Engine
 from rabit.training.update import train_step
+from rabit.writing import sole_writer
 
 Run = Callable[..., Result]
 
@@ -433,3 +436,74 @@ def test_a_folder_called_scenes_is_told_from_the_generated_ones(
     assert default_run("small", "../faces") == Path("runs/small-faces")
     result = run("train", "small", "--data", "scenes", "--backbone", "foo")
     assert "the folder here is --data ./scenes" in result.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked")
+@pytest.mark.parametrize("moment", range(10))
+@pytest.mark.parametrize("way", ["aside", "back"])
+def test_a_replacement_that_is_killed_anywhere_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str, moment: int
+) -> None:
+    for name in ("checkpoints/step-0000002", "samples", "best", "model"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in ("config.json", "held-out.txt", "log.jsonl", "status.json"):
+        (tmp_path / name).write_text("old")
+    before = names(tmp_path)
+    child = os.fork()
+    if child == 0:
+        rename, calls = Path.rename, 0
+
+        def dying(path: Path, target: Path) -> Path:
+            nonlocal calls
+            calls += 1
+            if calls == moment + 1:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return rename(path, target)
+
+        if way == "aside":
+            monkeypatch.setattr(Path, "rename", dying)
+        replacing = replacing_run(tmp_path)
+        replacing.__enter__()
+        monkeypatch.setattr(Path, "rename", dying)
+        (tmp_path / "config.json").write_text("new")
+        replacing.__exit__(None, None, None)
+        os._exit(0)
+    os.waitpid(child, 0)
+    settle_run(tmp_path)
+    assert names(tmp_path) == before
+    assert (tmp_path / "config.json").read_text() == "old"
+
+
+def test_two_trainings_do_not_write_one_folder(
+    run: Run, trained: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_command, "SECONDS_OF_ORPHANS", 0.3)
+    with sole_writer(trained):
+        result = run("train", "small", "--data", "scenes", "--out", trained, "--resume")
+    assert result.exit_code == 1
+    assert "another run is writing it" in result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no process groups")
+def test_a_signal_to_all_processes_of_a_job_saves(tiny: list[str], tmp_path: Path) -> None:
+    """Workers hear a terminal's Ctrl-C too, and must live until the step has ended."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "rabit", "train", "small", "--data", "scenes", *tiny]
+    command += ["--steps", "4000", "--out", str(out), "--workers", "1"]
+    job = subprocess.Popen(
+        [*command, "--set", "train.log_every=1"],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in sys.path if p)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert job.stdout is not None
+    for line in job.stdout:
+        if line.startswith("step 2/"):
+            break
+    os.killpg(job.pid, signal.SIGTERM)
+    _, error = job.communicate(timeout=200)
+    assert job.returncode == 130, error
+    assert "a checkpoint is saved" in error
+    assert len(list_checkpoints(out / "checkpoints")) == 1

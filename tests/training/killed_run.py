@@ -35,12 +35,13 @@ MOMENTS = ("step", "hashing", "flushing", "saving", "renaming", "pruning")
 
 
 def experiment() -> ExperimentConfig:
-    """Returns a tiny experiment with a checkpoint after every step."""
+    """Returns a tiny experiment with a checkpoint after every step, which draws random numbers."""
     return tiny_experiment(
         64,
         train__steps=STEPS,
         train__sample_every=100,
         train__checkpoint_every=1,
+        alignment__method="patchmatch",
         losses__backbone="none",
         losses__perc=0.0,
         losses__cxt=0.0,

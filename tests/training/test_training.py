@@ -17,7 +17,7 @@ from rabit.config import TrainConfig
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.layers.perceptual import load_backbone
 from rabit.model.storage import load_model
-from rabit.training import loop
+from rabit.training import checkpoint, loop
 from rabit.training.checkpoint import (
     TrainState,
     clear_unfinished,
@@ -30,6 +30,7 @@ from rabit.training.engine import Engine
 from rabit.training.loop import Progress, TrainingSet
 from rabit.training.order import StepBatches, training_batches
 from rabit.training.processes import Processes
+from rabit.training.samples import sample_grid
 from rabit.training.step import check_finite, generator_losses
 from rabit.training.stopping import stop_on_interrupt
 from rabit.training.update import learning_rate_factor, train_step
@@ -395,3 +396,83 @@ def test_class_ids_of_a_corpus_are_checked(tmp_path: Path) -> None:
     corpus = Scenes(4, (64, 64), seed=1)
     loader = training_batches(corpus, tiny_experiment().train, 0)
     assert next(iter(loader)).unpack("cpu").condition.channels.shape == (2, len(CLASSES), 64, 64)
+
+
+class Optimiser:
+    """One whose steps are skipped, as with float16 gradients that overflow."""
+
+    def __init__(self, skips: bool) -> None:
+        self.step_was_skipped = skips
+
+    def step(self) -> None:
+        """Takes no step."""
+
+
+def test_a_network_whose_gradients_always_overflow_is_noticed() -> None:
+    state = new_state(tiny_experiment())
+    engine = Engine(state, Processes())
+    with pytest.raises(FloatingPointError, match=r"overflowed float16 100 times in a row"):
+        for _ in range(200):
+            assert not engine.apply(Optimiser(True), state.network, 0)
+            assert engine.apply(Optimiser(False), state.discriminator, 0)
+
+
+def change(**options: Any) -> torch.Tensor:
+    """Returns how a step changes the weights."""
+    state = new_state(tiny_experiment(64, **options))
+    before = weights(state).clone()
+    step(state, tiny_batch())
+    return weights(state) - before
+
+
+def test_gradients_are_clipped_if_asked_for() -> None:
+    """Adam's first step has the size of the rate; its divisor hides the gradient unless tiny."""
+    assert torch.equal(change(train__clip=0.0), change(train__clip=1e9))
+    assert float(change(train__clip=1e-9).norm()) < 0.9 * float(change().norm())
+
+
+def test_precision_and_recomputation_reach_the_step() -> None:
+    plain = change()
+    assert torch.equal(plain, change(engine__recompute=True))
+    assert not torch.equal(plain, change(engine__precision="bfloat16"))
+    state = new_state(tiny_experiment(64, engine__recompute=True))
+    Engine(state, Processes())
+    assert any(getattr(module, "recompute", False) for module in state.discriminator.modules())
+    with pytest.raises(ValueError, match="float16, which is scaled for GPUs"):
+        Engine(new_state(tiny_experiment(64, engine__precision="float16")), Processes())
+    with pytest.raises(ValueError, match=r"engine.recompute and engine.compile are both on"):
+        tiny_experiment(64, engine__recompute=True, engine__compile=True)
+
+
+def test_damaged_newer_checkpoints_push_no_good_one_out(tmp_path: Path) -> None:
+    state = new_state(tiny_experiment())
+    state.step = 9
+    newer = save_checkpoint(tmp_path, state, keep=1)
+    (newer / "state.pt").write_bytes(b"")
+    for state.step in (2, 3):
+        good = save_checkpoint(tmp_path, state, keep=1)
+    assert list_checkpoints(tmp_path) == [good, newer]
+    (tmp_path / "step-0000003-copy").mkdir()
+    state.step = 4
+    save_checkpoint(tmp_path, state, keep=1)
+    assert (tmp_path / "step-0000003-copy").is_dir()
+
+
+def test_a_checkpoint_that_cannot_be_read_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = save_checkpoint(tmp_path, new_state(tiny_experiment()), keep=1)
+
+    def fail(path: Path) -> str:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(checkpoint, "file_digest", fail)
+    with pytest.raises(ValueError, match=r"cannot be read \(Input/output error\)"):
+        load_checkpoint(path)
+
+
+def test_sample_grids_draw_no_numbers_of_the_training() -> None:
+    state = new_state(tiny_experiment(64, alignment__method="patchmatch"))
+    before = torch.get_rng_state()
+    sample_grid(state.averaged, tiny_batch())
+    assert torch.equal(torch.get_rng_state(), before)

@@ -13,8 +13,9 @@ from typing import Any, Literal
 from rabit.ablation.rows import Row
 from rabit.config import ExperimentConfig
 from rabit.fields import from_dict, to_dict
-from rabit.model.storage import WEIGHTS
+from rabit.model.storage import UNFINISHED, WEIGHTS
 from rabit.presets import preset
+from rabit.training.runs import ASIDE, MOVING
 
 State = Literal["new", "started", "resumable", "finished"]
 
@@ -126,8 +127,11 @@ def state_of(run: Run) -> State:
     Raises:
         ValueError: its folder holds another training; what differs is named.
     """
-    if not run.folder.exists() or not any(run.folder.iterdir()):
+    names = [path.name for path in run.folder.iterdir()] if run.folder.exists() else []
+    if all(name.startswith(UNFINISHED) for name in names):
         return "new"
+    if ASIDE in names or MOVING in names:
+        return "started"
     _require_same(run)
     steps = checkpoint_steps(run.folder)
     if not steps:

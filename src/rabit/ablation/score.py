@@ -99,19 +99,13 @@ def read_scores(path: Path) -> Scores | None:
 
 
 def training_rate(run: Run) -> float | None:
-    """Returns the images a second that a training took in.
-
-    None for one that was resumed, whose status tells of its last part only.
-    """
+    """Returns the images a second that a training took in; None where its status does not say."""
     try:
         status = json.loads((run.folder / "status.json").read_text(encoding="utf-8"))
         seconds = float(status["seconds"])
-        resumed = "--resume" in run.log.read_text(encoding="utf-8", errors="replace")
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if resumed or seconds <= 0:
-        return None
-    return run.config.train.steps * run.config.train.batch / seconds
+    return run.config.train.steps * run.config.train.batch / seconds if seconds > 0 else None
 
 
 def backbone_digest(backbone: Vgg) -> str:

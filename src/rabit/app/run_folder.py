@@ -21,10 +21,10 @@ from rabit.data.fingerprint import Fingerprint
 from rabit.data.text import read_text
 from rabit.evaluation.environment import commit
 from rabit.fields import from_dict, to_dict
-from rabit.model.storage import write_atomically
+from rabit.model.storage import UNFINISHED, write_atomically
 from rabit.training.checkpoint import list_checkpoints
 from rabit.training.log import LINES
-from rabit.training.runs import CONFIG, STATUS
+from rabit.training.runs import ASIDE, CONFIG, MOVING, STATUS
 from rabit.training.wandb_log import ID
 from rabit.writing import check_target, exchange, naming
 
@@ -34,7 +34,6 @@ CONTENTS = (
     CONFIG, HELD_OUT, STATUS, LINES, ID, "checkpoints", "samples", "tensorboard", "wandb",
     "model", "best",
 )  # fmt: skip
-ASIDE = ".replaced"
 
 
 def check_folder(out: Path, resume: bool, overwrite: bool) -> None:
@@ -51,7 +50,7 @@ def check_folder(out: Path, resume: bool, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out} is a file; give a run's folder with --out")
     check_target(out, folder=True)
-    filled = out.is_dir() and any(out.iterdir())
+    filled = out.is_dir() and not all(path.name.startswith(UNFINISHED) for path in out.iterdir())
     if resume and not list_checkpoints(out / "checkpoints"):
         raise ValueError(f"{out}: no checkpoint to resume from; start the run without --resume")
     if not filled or resume:
@@ -87,9 +86,11 @@ def replacing_run(out: Path) -> Iterator[Callable[[], None]]:
     Yields:
         What removes the old run as soon as there is a checkpoint; to be called now and then.
     """
-    aside = out / ASIDE
+    aside, moving = out / ASIDE, out / MOVING
     with naming(out):
-        exchange([(out / name, aside / name) for name in CONTENTS if (out / name).exists()])
+        exchange([(out / name, moving / name) for name in CONTENTS if (out / name).exists()])
+        if moving.is_dir():
+            moving.rename(aside)
 
     def settle_if_saved() -> None:
         if aside.is_dir() and list_checkpoints(out / "checkpoints"):
@@ -102,16 +103,20 @@ def replacing_run(out: Path) -> Iterator[Callable[[], None]]:
 
 
 def settle_run(out: Path) -> None:
-    """Ends a replacement: the old run goes if the new one has a checkpoint, or else comes back."""
-    aside = out / ASIDE
-    if not aside.is_dir():
-        return
-    if list_checkpoints(out / "checkpoints"):
-        shutil.rmtree(aside)
-        return
-    remove_run(out)
-    exchange([(path, out / path.name) for path in sorted(aside.iterdir())])
-    aside.rmdir()
+    """Ends a replacement: the old run goes if the new one has a checkpoint, or else comes back.
+
+    A process may be killed anywhere in it: what it left is settled by the next call.
+    """
+    aside, moving = out / ASIDE, out / MOVING
+    if aside.is_dir():
+        if list_checkpoints(out / "checkpoints"):
+            shutil.rmtree(aside)
+            return
+        remove_run(out)
+        aside.rename(moving)
+    if moving.is_dir():
+        exchange([(path, out / path.name) for path in sorted(moving.iterdir())])
+        moving.rmdir()
 
 
 def require_same_data(out: Path, record: dict[str, Any], data: str) -> None:

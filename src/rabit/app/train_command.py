@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -42,7 +43,9 @@ from rabit.training.engine import Engine, check_split
 from rabit.training.loop import Finished, Progress, TrainingSet, train
 from rabit.training.processes import Processes
 from rabit.training.runs import read_run
-from rabit.writing import naming
+from rabit.writing import WriteError, naming, sole_writer
+
+SECONDS_OF_ORPHANS = 10.0
 
 
 def run_training(options: TrainOptions) -> Finished:
@@ -57,21 +60,23 @@ def run_training(options: TrainOptions) -> Finished:
         FloatingPointError: a loss is not finite.
     """
     device = pick_device(options.device)
-    if options.threads is not None:
-        if options.threads < 1:
-            raise ValueError(f"--threads {options.threads}: expected 1 or more")
-        torch.set_num_threads(options.threads)
+    if options.threads is not None and options.threads < 1:
+        raise ValueError(f"--threads {options.threads}: expected 1 or more")
     processes = Processes(device)
+    if options.threads is not None:
+        # Not sooner: accelerate sets the number too where OMP_NUM_THREADS does not.
+        torch.set_num_threads(options.threads)
     try:
-        return _train_together(options, processes)
+        with ExitStack() as stack:
+            return _train_together(options, processes, stack)
     finally:
         processes.end()
 
 
-def _train_together(options: TrainOptions, processes: Processes) -> Finished:
+def _train_together(options: TrainOptions, processes: Processes, stack: ExitStack) -> Finished:
     """Trains in one of the processes, or in the only one."""
     out = options.out
-    record = processes.agree(lambda: _settled(options))
+    record = processes.agree(lambda: _settled(options, stack))
     layout, condition = (
         recorded(getattr(options, name), record, name) for name in ("layout", "condition")
     )
@@ -99,7 +104,7 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
     state = new_state(config, processes.device) if state is None else state
     engine = Engine(state, processes)
 
-    with ExitStack() as stack:
+    with ExitStack() as shown:
         reports: list[Callable[[Progress], None]] = []
 
         def start() -> None:
@@ -108,7 +113,7 @@ def _train_together(options: TrainOptions, processes: Processes) -> Finished:
             if changed := changed_data(record, known):
                 note(f"the data is not what the run was last trained on: {changed}")
             sources = Sources(opened, data.held_out, data.holdout, weights, known)
-            reports.append(_start(stack, options, config, sources, backbone, processes))
+            reports.append(_start(stack, shown, options, config, sources, backbone, processes))
 
         processes.agree(start)
         report = reports[0] if reports else _ignore
@@ -129,9 +134,14 @@ def _finished(out: Path) -> bool:
     return read_run(out).state == "finished" and (out / "model" / WEIGHTS).is_file()
 
 
-def _settled(options: TrainOptions) -> dict[str, Any]:
-    """Brings the run's folder into a state to start from, and returns what is recorded there."""
+def _settled(options: TrainOptions, stack: ExitStack) -> dict[str, Any]:
+    """Brings the run's folder into a state to start from, and returns what is recorded there.
+
+    Until the stack is closed no other training may write into it.
+    """
     out = options.out
+    if out.is_dir():
+        _write_alone(out, stack)
     if options.resume or options.overwrite:
         settle_run(out)
     check_folder(out, options.resume, options.overwrite)
@@ -142,8 +152,25 @@ def _settled(options: TrainOptions) -> dict[str, Any]:
     return record
 
 
+def _write_alone(out: Path, stack: ExitStack) -> None:
+    """Keeps other trainings out of a run's folder until the stack is closed.
+
+    Workers of one that was killed hold on to it for some seconds, until they notice.
+    """
+    until = time.monotonic() + SECONDS_OF_ORPHANS
+    while True:
+        try:
+            stack.enter_context(sole_writer(out))
+            return
+        except WriteError:
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.2)
+
+
 def _start(
     stack: ExitStack,
+    shown: ExitStack,
     options: TrainOptions,
     config: ExperimentConfig,
     sources: Sources,
@@ -152,14 +179,17 @@ def _start(
 ) -> Callable[[Progress], None]:
     """Makes the run's folder, and what shows the training, until the stack is closed."""
     out = options.out
-    with naming(out):
-        out.mkdir(parents=True, exist_ok=True)
-    settle = stack.enter_context(replacing_run(out)) if options.overwrite else _nothing
-    clear_unfinished(out / "checkpoints")
+    if not out.is_dir():
+        with naming(out):
+            out.mkdir(parents=True)
+        _write_alone(out, stack)
+    settle = shown.enter_context(replacing_run(out)) if options.overwrite else _nothing
+    for place in (out, out / "samples", out / "model", out / "best", out / "checkpoints"):
+        clear_unfinished(place)
     write_record(out, options.preset, options.command, config, sources, processes.count)
     if backbone is not None:
         note(f"the perceptual losses read {backbone.label}")
-    display = stack.enter_context(TrainingDisplay(config.train.log_every))
+    display = shown.enter_context(TrainingDisplay(config.train.log_every))
 
     def report(told: Progress) -> None:
         settle()

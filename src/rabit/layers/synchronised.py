@@ -81,10 +81,11 @@ class _SynchronisedNorm(torch.autograd.Function):
     ) -> Tensor:
         wide = x.to(working_dtype(x))
         count, mean, variance = _statistics(wide, group)
-        if count < 2:
+        # To read the number waits for the device; two positions of this process are enough.
+        if x.numel() < 2 * x.shape[1] and int(count) < 2:
             raise ValueError(
-                f"features of shape {tuple(x.shape)} have {count} position(s) a channel on all "
-                "processes together, expected more to normalise over; take larger images or a "
+                f"features of shape {tuple(x.shape)} have {int(count)} position(s) a channel on "
+                "all processes together, expected more to normalise over; take larger images or a "
                 "larger batch"
             )
         if running_mean is not None and running_variance is not None:
@@ -112,18 +113,18 @@ class _SynchronisedNorm(torch.autograd.Function):
 
 def _statistics(
     x: Float[Tensor, "B C H W"], group: Group
-) -> tuple[int, Float[Tensor, " C"], Float[Tensor, " C"]]:
+) -> tuple[Float[Tensor, ""], Float[Tensor, " C"], Float[Tensor, " C"]]:
     """Positions a channel, mean and biased variance over all processes, merged in float64."""
     count = x.numel() // max(x.shape[1], 1)
     mean = x.sum(AXES) / max(count, 1)
     # Deviations from the own mean, not squares: these cancel where the mean is large.
     deviations = (x - _wide(mean)).square_().sum(AXES)
-    own = torch.cat([mean.new_tensor([count], dtype=torch.float64), mean, deviations])
+    own = torch.cat([mean.new_full((1,), count, dtype=torch.float64), mean, deviations])
     counts, means, squares = group.gather(own).split([1, len(mean), len(mean)], dim=1)
     total = counts.sum()
     centre = (counts * means).sum(0) / total
     between = counts * (means - centre).square()
-    return int(total), centre, (squares + between).sum(0) / total
+    return total, centre, (squares + between).sum(0) / total
 
 
 def _wide(numbers: Float[Tensor, " C"]) -> Float[Tensor, "1 C 1 1"]:

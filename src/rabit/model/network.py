@@ -66,7 +66,7 @@ def build_network(config: ModelConfig, seed: int = 0) -> TranslationNetwork:
     Returns:
         The network in training mode, on the CPU.
     """
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         network = _assemble(config)
         # Again, so that the alignment's weights do not depend on the generator's parts.
@@ -156,7 +156,7 @@ def build_discriminator(
         The discriminator in training mode, on the CPU.
     """
     channels = model.condition.channels + 3
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         network = Discriminator(channels, config.widths, config.scales, config.attention)
         initialise(network, model.init_gain)

@@ -24,6 +24,7 @@ from rabit.writing import WriteError, naming, write_error
 
 WEIGHTS = "model.safetensors"
 CONFIG = "config.json"
+UNFINISHED = ".part-"
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
             as errors of their own, which become this one.
     """
     with naming(path):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".part-", suffix=path.suffix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=UNFINISHED, suffix=path.suffix)
         os.close(handle)
     temporary = Path(name)
     try:

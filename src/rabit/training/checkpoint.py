@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from rabit.fields import from_dict, to_dict
 from rabit.layers.weights import read_tensors
 from rabit.model.discriminator import Discriminator
 from rabit.model.network import TranslationNetwork, build_discriminator, build_network
-from rabit.model.storage import writing_tensors
+from rabit.model.storage import UNFINISHED, writing_tensors
 from rabit.writing import WORK_PREFIX, file_digest, naming, workplace
 
 FORMAT = 2
@@ -167,7 +168,9 @@ def save_checkpoint(folder: Path, state: TrainState, keep: int) -> Path:
         new.rename(path)
         _flush(folder)
     best = state.best.get("step")
-    for old in list_checkpoints(folder)[:-keep]:
+    # Newer ones are damaged, or the run would have gone on from them: they replace none of these.
+    saved = [each for each in list_checkpoints(folder) if step_of(each) <= state.step]
+    for old in saved[:-keep]:
         if step_of(old) != best:
             remove_checkpoint(old)
     return path
@@ -196,8 +199,9 @@ def _flush(path: Path) -> None:
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
-    """Returns a folder's checkpoints, oldest first."""
-    return sorted(path for path in folder.glob("step-*") if path.is_dir())
+    """Returns a folder's checkpoints, oldest first; copies under names of their own are none."""
+    named = (path for path in folder.glob("step-*") if re.fullmatch(r"step-\d+", path.name))
+    return sorted((path for path in named if path.is_dir()), key=step_of)
 
 
 def step_of(checkpoint: Path) -> int:
@@ -213,9 +217,12 @@ def remove_checkpoint(path: Path) -> None:
 
 
 def clear_unfinished(folder: Path) -> None:
-    """Removes what a killed process left of checkpoints that it was writing or removing."""
-    for path in folder.glob(f"{WORK_PREFIX}*"):
-        shutil.rmtree(path)
+    """Removes what a killed process left of files and checkpoints that it wrote or removed."""
+    for path in [*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{UNFINISHED}*")]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def verify_checkpoint(path: Path) -> dict[str, Any]:
@@ -235,7 +242,13 @@ def verify_checkpoint(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path / MANIFEST}: missing or damaged ({error})") from error
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         raise ValueError(f"{path}: not a checkpoint of this program (format {FORMAT})")
-    if not (path / STATE).is_file() or file_digest(path / STATE) != manifest.get("sha256"):
+    try:
+        whole = (path / STATE).is_file() and file_digest(path / STATE) == manifest.get("sha256")
+    except OSError as error:
+        raise ValueError(
+            f"{path / STATE}: cannot be read ({error.strerror}); resume from an earlier checkpoint"
+        ) from error
+    if not whole:
         raise ValueError(
             f"{path / STATE}: not what was written (its SHA-256 is not that in {MANIFEST}); it is "
             "damaged, resume from an earlier checkpoint"

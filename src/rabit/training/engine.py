@@ -23,6 +23,8 @@ from rabit.training.processes import Processes, random_state, restore_random_sta
 
 ACCELERATE = {"float32": "no", "bfloat16": "bf16", "float16": "fp16"}
 SKIPPED_IN_A_ROW = 100
+# The losses that read the generated images.
+READING = ("perc", "cxt", "pse", "adv", "fm")
 
 
 class Engine:
@@ -46,6 +48,12 @@ class Engine:
         self.state, self.config, self.processes = state, config.engine, processes
         self.parts = config.engine.accumulate
         check_split(config.train.batch, processes.count, self.parts)
+        seen = [n for n in READING if getattr(config.losses, n) > 0]
+        if processes.count > 1 and not seen:
+            raise ValueError(
+                f"no loss reads the generated images, so nothing of the generator is learned that "
+                f"processes could share; turn one of {', '.join(READING)} on, or use one process"
+            )
         if config.engine.precision == "float16" and processes.device.type == "cpu":
             raise ValueError(
                 "engine.precision is float16, which is scaled for GPUs; on a CPU choose bfloat16"
@@ -70,7 +78,7 @@ class Engine:
             self.accelerator.prepare_optimizer(optimiser, device_placement=False)
             for optimiser in (state.generator_optimiser, state.discriminator_optimiser)
         )
-        self.skipped = 0
+        self.skipped: dict[nn.Module, int] = {}
         self._restore(state)
 
     def _share(self, network: nn.Module) -> nn.Module:
@@ -118,18 +126,20 @@ class Engine:
             FloatingPointError: too many steps in a row overflowed.
         """
         if clip:
-            self.accelerator.clip_grad_norm_(network.parameters(), clip)
+            # Accelerate's own way would divide the other optimiser's old gradients as well, and
+            # count their overflow again.
+            self.accelerator.unscale_gradients(optimiser)
+            torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
         optimiser.step()
-        if not optimiser.step_was_skipped:
-            self.skipped = 0
-            return True
-        self.skipped += 1
-        if self.skipped >= SKIPPED_IN_A_ROW:
+        # Of each network, so that steps of the other one do not hide them.
+        skipped = self.skipped.get(network, 0) + 1 if optimiser.step_was_skipped else 0
+        self.skipped[network] = skipped
+        if skipped >= SKIPPED_IN_A_ROW:
             raise FloatingPointError(
-                f"the gradients overflowed float16 in {self.skipped} steps in a row; resume with "
-                "--set engine.precision=bfloat16 or float32"
+                f"step {self.state.step}: gradients overflowed float16 {skipped} times in a row; "
+                "resume with --set engine.precision=bfloat16 or float32"
             )
-        return False
+        return not skipped
 
     def mean(self, parts: Sequence[Mapping[str, Tensor | float]]) -> dict[str, float]:
         """Returns the means of named figures over this process's parts and all processes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from rabit.config import TrainConfig
 from rabit.data.batch import PackedBatch, Sample, pack
+from rabit.training.stopping import SIGNALS
 
 
 class Corpus(Protocol):
@@ -108,9 +110,20 @@ def training_batches(
         num_workers=config.workers,
         collate_fn=_Collate(len(corpus.classes)),
         persistent_workers=config.workers > 0,
+        worker_init_fn=_leave_signals,
         # Of its own: a loader draws a number whenever it starts, also when a run is resumed.
         generator=torch.Generator().manual_seed(config.seed),
     )
+
+
+def _leave_signals(worker: int) -> None:
+    """Keeps a worker alive when Ctrl-C or SIGTERM reach all processes of a job.
+
+    The step that the training ends before it stops may need samples. Workers end with the loader,
+    or when the process that started them is gone.
+    """
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

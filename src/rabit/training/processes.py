@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import warnings
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,11 +33,15 @@ class Processes:
         with warnings.catch_warnings():
             # The number of threads is the user's to choose.
             warnings.filterwarnings("ignore", message=".*OMP_NUM_THREADS")
-            state = PartialState(cpu=wanted.type == "cpu")
+            # The others wait while the main process validates and writes.
+            state = PartialState(cpu=wanted.type == "cpu", timeout=timedelta(hours=1))
         self.count = int(state.num_processes)
         self.rank = int(state.process_index)
         self.device: torch.device = state.device if self.count > 1 else wanted
         self._state = state
+        if self.count == 1 and wanted.index is not None:
+            # The random state that is saved, and kernels, are those of the current device.
+            torch.cuda.set_device(wanted)
 
     @property
     def main(self) -> bool:
@@ -56,11 +61,11 @@ class Processes:
         if self.count == 1:
             return decide()
         told: list[Any] = [None, False]
-        failure: Exception | None = None
+        failure: BaseException | None = None
         if self.main:
             try:
                 told = [decide(), False]
-            except Exception as error:
+            except BaseException as error:  # Ctrl-C too, or the others would wait for ever
                 told, failure = [None, True], error
         broadcast_object_list(told)
         if failure is not None:

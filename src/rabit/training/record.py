@@ -69,7 +69,7 @@ class Record:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stack.close()
+        self.stack.__exit__(kind, value, trace)
         if self.engine.processes.main and value is not None:
             stopped = isinstance(value, KeyboardInterrupt)
             self._status("interrupted" if stopped else "failed", str(value) or None)

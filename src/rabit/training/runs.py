@@ -17,6 +17,10 @@ from rabit.training.validation import BEST
 CONFIG = "config.json"
 STATUS = "status.json"
 CHECKPOINTS = "checkpoints"
+# Where a run that is being replaced lies until the new one has a checkpoint; and files of it on
+# their way there or back, beside which there is nothing of a new one.
+ASIDE = ".replaced"
+MOVING = ".moving"
 VALIDATION = "validation/"
 # How deep below a folder runs are looked for: an ablation has a folder a row, and one a seed in it.
 DEPTH = 3
@@ -75,7 +79,7 @@ class Run:
         state: how it stands; unknown without a status.json, and damaged without a config.json.
         step: steps taken.
         steps: steps in all.
-        seconds: how long it ran since it was last started.
+        seconds: how long it trained, over all its starts.
         message: why it failed.
         history: what it logged.
         changed: when something in it last changed, in seconds since 1970.

@@ -14,6 +14,7 @@ from rabit.data.pictures import (
     grid,
 )
 from rabit.model.network import NetworkOutput, TranslationNetwork
+from rabit.training.validation import SEED, evaluating
 
 TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result", "truth")
 
@@ -21,19 +22,21 @@ TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result", "t
 def sample_grid(network: TranslationNetwork, batch: Batch, kind: Kind = "semantic") -> Pixels:
     """Translates a batch in evaluation mode and lays it out, one row a sample.
 
+    The random state of the training stays as it was, whether or not a grid is drawn.
+
     Args:
-        network: its mode is restored afterwards.
+        network: every module's mode is restored afterwards.
         batch: on the network's device.
         kind: of its conditions.
 
     Returns:
         Condition, exemplar, warped exemplar, confidence, result and truth side by side.
     """
-    training = network.training
-    network.eval()
-    with torch.no_grad():
+    device = batch.exemplar.device
+    cuda = [device] if device.type == "cuda" else []
+    with evaluating(network), torch.no_grad(), torch.random.fork_rng(cuda):
+        torch.manual_seed(SEED)
         output = network(batch.condition, batch.exemplar, batch.exemplar_condition)
-    network.train(training)
     return output_grid(output, batch, kind)
 
 
