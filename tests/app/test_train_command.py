@@ -118,6 +118,26 @@ def test_an_unreadable_checkpoint_is_passed_over(run: Run, tiny: list[str], tmp_
     assert "none of its 2 checkpoints can be read" in result.stderr
 
 
+def test_a_run_keeps_what_it_was_last_told(run: Run, tiny: list[str], tmp_path: Path) -> None:
+    """Also if it goes on from a checkpoint that was written before."""
+    out = tmp_path / "run"
+    start = ("train", "small", "--data", "scenes", "--out", out)
+    assert run(*start, "--steps", 2, "--set", "train.checkpoint_every=1", *tiny).exit_code == 0
+    assert run(*start, "--steps", 4, "--resume").exit_code == 0
+    for newest in list_checkpoints(out / "checkpoints")[1:]:
+        (newest / "state.pt").write_bytes(b"")
+    result = run(*start, "--resume")
+    assert result.exit_code == 0 and "trying the one before" in result.stderr
+    assert "training on cpu in 1 process, 2 samples a step" in result.stderr
+    status = json.loads((out / "status.json").read_text())
+    assert (status["status"], status["step"], status["steps"]) == ("finished", 4, 4)
+
+
+def test_a_run_given_as_a_model_is_told_from_one(run: Run, trained: Path, tmp_path: Path) -> None:
+    result = run("match", "map.png", "photo.png", "--model", trained, "--out", tmp_path / "x")
+    assert result.exit_code == 1 and f"its model is {trained / 'model'}" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

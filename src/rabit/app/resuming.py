@@ -9,17 +9,22 @@ from rabit.app.corpora import OpenData
 from rabit.app.errors import note
 from rabit.app.train_options import TrainOptions, configure
 from rabit.config import ExperimentConfig
+from rabit.fields import from_dict
 from rabit.presets import preset
 from rabit.training.checkpoint import TrainState, list_checkpoints, verify_checkpoint
 
 
-def resumed_config(state: TrainState, options: TrainOptions, opened: OpenData) -> ExperimentConfig:
+def resumed_config(
+    state: TrainState, options: TrainOptions, opened: OpenData, record: dict[str, Any]
+) -> ExperimentConfig:
     """Returns the configuration of a run that goes on, with the options that may change.
+
+    It starts from what the run was last told, which the checkpoint may be older than.
 
     Raises:
         ValueError: an option or the data does not fit the run; it is named.
     """
-    old = state.config
+    old = _last_told(state, record)
     name = preset(options.preset, opened.channels, opened.kind).model.name
     if name != old.model.name:
         raise ValueError(
@@ -56,6 +61,16 @@ def resumed_config(state: TrainState, options: TrainOptions, opened: OpenData) -
             "give a larger number, or start another run"
         )
     return new
+
+
+def _last_told(state: TrainState, record: dict[str, Any]) -> ExperimentConfig:
+    """Returns the recorded configuration, or the checkpoint's where that is none of this run."""
+    try:
+        told = from_dict(ExperimentConfig, record.get("config"))
+    except (ValueError, TypeError):
+        return state.config
+    same = (told.model, told.discriminator) == (state.config.model, state.config.discriminator)
+    return told if same else state.config
 
 
 def newest_checkpoint(folder: Path) -> Path:

@@ -32,7 +32,8 @@ def train_command(
         Path | None, typer.Option(help="The run's folder. [default: runs/PRESET-DATA]")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option(help="Steps in all; the learning rates' schedule is scaled.")
+        int | None,
+        typer.Option(help="Steps in all; the learning rates' decay is scaled, not their warm-up."),
     ] = None,
     batch: Annotated[int | None, typer.Option(help="Samples a step.")] = None,
     seed: Annotated[

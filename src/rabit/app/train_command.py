@@ -88,7 +88,7 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
         held_out = () if options.data == SCENES else read_held_out(out)
         checkpoint = processes.agree(lambda: newest_checkpoint(out / "checkpoints"))
         state = load_checkpoint(checkpoint, processes.device)
-        state.config = resumed_config(state, options, opened)
+        state.config = resumed_config(state, options, opened, record)
         if state.step == state.config.train.steps and _finished(out):
             note(f"the run has taken all of its {state.step} steps; --steps N takes more")
             return Finished(step=state.step, interrupted=False, model=out / "model")
@@ -187,6 +187,11 @@ def _start(
     for place in (out, out / "samples", out / "model", out / "best", out / "checkpoints"):
         clear_unfinished(place)
     write_record(out, options.preset, options.command, config, sources, processes.count)
+    share = f", {config.train.batch // processes.count} each" if processes.count > 1 else ""
+    note(
+        f"training on {processes.device.type} in {processes.count} process"
+        f"{'es' if processes.count > 1 else ''}, {config.train.batch} samples a step{share}"
+    )
     if backbone is not None:
         note(f"the perceptual losses read {backbone.label}")
     display = shown.enter_context(TrainingDisplay(config.train.log_every))

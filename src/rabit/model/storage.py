@@ -142,6 +142,8 @@ def load_model(path: Path) -> StoredModel:
         raise ValueError(
             f"{weights}: not a .safetensors file; a model is a folder with {CONFIG} and {WEIGHTS}"
         )
+    if not weights.is_file() and (path / "model" / WEIGHTS).is_file():
+        raise ValueError(f"{path}: a training's folder; its model is {path / 'model'}")
     config = read_config(folder / CONFIG)
     tensors = read_tensors(weights, "file of a model's weights")
     network = build_network(config)

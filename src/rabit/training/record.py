@@ -23,6 +23,8 @@ from rabit.training.validation import BEST, validate
 from rabit.training.watch import Watch
 from rabit.writing import write_files
 
+LONGEST_MESSAGE = 300
+
 
 class Record:
     """Writes a run's folder; of several processes only the main one does.
@@ -72,7 +74,9 @@ class Record:
         self.stack.__exit__(kind, value, trace)
         if self.engine.processes.main and value is not None:
             stopped = isinstance(value, KeyboardInterrupt)
-            self._status("interrupted" if stopped else "failed", str(value) or None)
+            # A compiler's message may have thousands of lines.
+            reason = " ".join(str(value).split())[:LONGEST_MESSAGE]
+            self._status("interrupted" if stopped else "failed", reason or None)
 
     def step(self, values: Mapping[str, float], last: bool) -> tuple[str, ...]:
         """Notes a step that was taken, and writes what is due.
@@ -90,7 +94,7 @@ class Record:
         warnings = self.watch.step(step, values)
         saving = last or step % config.checkpoint_every == 0
         if self.log is not None:
-            if step % config.log_every == 0:
+            if last or step % config.log_every == 0:
                 self.log.figures(step, dict(values))
             if last or step % config.sample_every == 0:
                 kind = self.state.config.model.condition.kind
