@@ -268,7 +268,7 @@ def test_a_loss_that_is_no_number_stops_the_run(run: Run, tiny: list[str], tmp_p
     start = ("train", "small", "--data", "scenes", "--steps", 6, "--out", out, *tiny)
     result = run(*start, "--lr-discriminator", "1e35")
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: step 1: ")
+    assert "\nerror: step 1: " in result.stderr
     assert "is not finite" in result.stderr
     assert not list_checkpoints(out / "checkpoints")
 
@@ -318,7 +318,7 @@ def test_a_full_disk_leaves_no_half_written_file(
     out = tmp_path / "run"
     result = run("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *tiny)
     assert result.exit_code == 1
-    assert result.stderr.startswith("error: ")
+    assert "\nerror: " in result.stderr
     assert "step-0000001: could not be written" in result.stderr
     assert "make space" in result.stderr
     assert names(out / "checkpoints") == []
