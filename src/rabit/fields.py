@@ -35,6 +35,27 @@ def to_dict(config: Any) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
+def set_field(data: dict[str, Any], path: str, value: Any) -> None:
+    """Sets one field of a configuration's plain data.
+
+    Args:
+        data: as `to_dict` gives it; changed in place.
+        path: section.field.
+        value: the new one.
+
+    Raises:
+        ValueError: there is no such field; those that there are are named.
+    """
+    *sections, name = path.split(".")
+    inner: Any = data
+    for section in [*sections, name]:
+        if not isinstance(inner, dict) or section not in inner:
+            known = ", ".join(inner) if isinstance(inner, dict) else "none"
+            raise ValueError(f"no field {section}; there are {known}")
+        parent, inner = inner, inner[section]
+    parent[name] = value
+
+
 def from_dict(cls: type[T], data: Any, where: str = "config") -> T:
     """Builds a configuration from plain data, refusing what it does not know.
 

@@ -117,7 +117,7 @@ def test_unknown_tables_rows_and_fields_are_named() -> None:
         table_rows("table6", only=("dense",))
     with pytest.raises(ValueError, match="--extras is for table8"):
         table_rows("table6", extras=True)
-    with pytest.raises(ValueError, match="row odd.*unknown field depth"):
+    with pytest.raises(ValueError, match="row odd: no field depth; there are method"):
         Row("odd", "odd", {"model.alignment.depth": 3}).apply(tiny_experiment())
 
 

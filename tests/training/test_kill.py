@@ -43,7 +43,8 @@ def test_a_killed_run_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
         torch.testing.assert_close(
             part.state_dict(), other.parts()[name].state_dict(), rtol=0, atol=0
         )
-    assert one.best == other.best and one.watch == other.watch
+    assert one.best and one.best == other.best
+    assert one.watch and one.watch == other.watch
     assert one.engine["random"][0]["torch"].equal(other.engine["random"][0]["torch"])
     logs = [
         [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rabit.config import ExperimentConfig
-from rabit.fields import from_dict, to_dict
+from rabit.fields import from_dict, set_field, to_dict
 
 _METHOD = "model.alignment.method"
 _POSITION = "model.alignment.position"
@@ -65,11 +65,10 @@ def changed(
     """
     data = to_dict(experiment)
     for path, value in changes.items():
-        *sections, name = path.split(".")
-        inner = data
-        for section in sections:
-            inner = inner[section]
-        inner[name] = value
+        try:
+            set_field(data, path, value)
+        except ValueError as error:
+            raise ValueError(f"{where}: {error}") from error
     return from_dict(ExperimentConfig, data, where)
 
 

@@ -17,7 +17,7 @@ from rabit.ablation.runner import Execution
 from rabit.ablation.table import Table
 from rabit.app.ablate_options import AblateOptions
 from rabit.app.ablate_run import run_ablation, run_export
-from rabit.app.arguments import ConditionKind, Device, Layout
+from rabit.app.arguments import Assignments, ConditionKind, Device, Layout
 from rabit.app.errors import INTERRUPTED, note
 
 
@@ -58,14 +58,7 @@ def ablate_command(
     loss_weights: Annotated[
         Path | None, typer.Option(help="Weights of the losses' perceptual network.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION.FIELD=VALUE",
-            help="A field of all rows' configurations, the value as JSON; may be repeated.",
-        ),
-    ] = None,
+    assignments: Assignments = None,
     train: Annotated[
         bool,
         typer.Option("--train/--no-train", help="Train what is left, or only measure what is."),

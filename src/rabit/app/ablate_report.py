@@ -204,8 +204,9 @@ def _facts(
         f"the diversity, {parts['manipulation']} {'edits' if test.edited else 'reconstructions'}",
         "feature network": backbone.label,
         "perceptual network of the losses": config.losses.backbone,
-        "trained with": f"rabit {record.get('rabit')}, torch {record.get('torch')}, Python "
-        f"{record.get('python')}",
+        "trained with": ", ".join(
+            f"{name} {record.get(name)}" for name in ("commit", "rabit", "torch", "python")
+        ),
         "measured with": ", ".join(
             f"{name} {value}" for name, value in score.environment.items() if value is not None
         ),

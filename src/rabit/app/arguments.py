@@ -45,3 +45,11 @@ ConditionKind = Annotated[
         show_default=False,
     ),
 ]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="SECTION.FIELD=VALUE",
+        help="Any other field of the configuration, the value as JSON; may be repeated.",
+    ),
+]

@@ -11,7 +11,7 @@ import torch
 
 from rabit.config import ExperimentConfig
 from rabit.data.decoding import check_pixels
-from rabit.fields import from_dict, to_dict
+from rabit.fields import from_dict, set_field, to_dict
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -76,7 +76,10 @@ def override(config: ExperimentConfig, assignments: Sequence[str]) -> Experiment
             raise ValueError(
                 f"--set {assignment}: expected section.field=value, such as train.ema=0.99"
             )
-        _assign(data, path, _value(text), assignment)
+        try:
+            set_field(data, path, _value(text))
+        except ValueError as error:
+            raise ValueError(f"--set {assignment}: {error}") from error
     return from_dict(ExperimentConfig, data) if assignments else config
 
 
@@ -86,15 +89,3 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def _assign(data: dict[str, Any], path: str, value: Any, assignment: str) -> None:
-    """Sets one field of nested mappings."""
-    *sections, name = path.split(".")
-    inner: Any = data
-    for section in [*sections, name]:
-        if not isinstance(inner, dict) or section not in inner:
-            known = ", ".join(inner) if isinstance(inner, dict) else "none"
-            raise ValueError(f"--set {assignment}: no field {section}; there are {known}")
-        parent, inner = inner, inner[section]
-    parent[name] = value

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rabit.app.arguments import ConditionKind, Device, Layout
+from rabit.app.arguments import Assignments, ConditionKind, Device, Layout
 from rabit.app.errors import INTERRUPTED, note, speaks
 from rabit.app.train_command import run_training
 from rabit.app.train_options import TrainOptions, default_run
@@ -98,14 +98,7 @@ def train_command(
     wandb: Annotated[
         str | None, typer.Option(help="Project at Weights & Biases to log to as well.")
     ] = None,
-    assignments: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="SECTION.FIELD=VALUE",
-            help="Any other field of the configuration, the value as JSON; may be repeated.",
-        ),
-    ] = None,
+    assignments: Assignments = None,
 ) -> None:
     """Train a model.
 

@@ -20,7 +20,7 @@ from rabit.layers.vgg import (
     Preprocessing,
     Vgg,
 )
-from rabit.layers.weights import read_tensors
+from rabit.layers.weights import fill, read_tensors
 
 DISTILLED_STAGES = (2, 2, 4, 4, 1)
 # First digits of the SHA-256 of files that hold Caffe's weights under torchvision's names
@@ -66,10 +66,12 @@ def load_backbone(kind: str, path: str | Path | None = None) -> Vgg | None:
         )
         keys = [f"conv{s}{i}" for s, n in enumerate(DISTILLED_STAGES, 1) for i in range(1, n + 1)]
         targets = [network.colour, *network.convolutions]
-        return _fill(network, targets, ["conv0", *keys], weights, path)
+        fill(dict(zip(["conv0", *keys], targets, strict=True)), weights, path, network.label)
+        return network.eval()
     keys, preprocessing, source = _vgg19_layout(weights, path)
     network = Vgg(f"VGG-19 ({source})", VGG19_WIDTHS, preprocessing)
-    return _fill(network, list(network.convolutions), keys, weights, path)
+    fill(dict(zip(keys, network.convolutions, strict=True)), weights, path, network.label)
+    return network.eval()
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
@@ -107,28 +109,6 @@ def _vgg19_layout(
         "(torchvision) or conv1_1.weight (Caffe-derived), found "
         f"{', '.join(list(weights)[:3]) or 'none'}"
     )
-
-
-def _fill(
-    network: Vgg,
-    targets: list[nn.Module],
-    keys: list[str],
-    weights: dict[str, Tensor],
-    path: str | Path,
-) -> Vgg:
-    """Copies named tensors into the convolutions, checking that each is there and fits."""
-    for module, key in zip(targets, keys, strict=True):
-        for part in ("weight", "bias"):
-            target, name = getattr(module, part), f"{key}.{part}"
-            if name not in weights:
-                raise ValueError(f"{path}: no tensor {name}, which {network.label} needs")
-            if weights[name].shape != target.shape:
-                raise ValueError(
-                    f"{path}: {name} is {tuple(weights[name].shape)}, expected "
-                    f"{tuple(target.shape)} for {network.label}"
-                )
-            target.copy_(weights[name])
-    return network.eval()
 
 
 def random_backbone(seed: int = 0) -> Vgg:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from rabit.layers.perceptual import read_weights
 from rabit.layers.vgg import Preprocessing
+from rabit.layers.weights import fill
 
 # Channels of the squeezing and of each of the two expanding convolutions, fire2 to fire9.
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
@@ -99,18 +100,5 @@ def load_squeezenet(path: str | Path) -> SqueezeNet:
         targets[f"{name}/conv1x1_1"] = fire.squeeze
         targets[f"{name}/conv1x1_2"] = fire.expand1
         targets[f"{name}/conv3x3_2"] = fire.expand3
-    for key, module in targets.items():
-        for part in ("weight", "bias"):
-            target, name = getattr(module, part), f"{key}.{part}"
-            if name not in weights:
-                raise ValueError(
-                    f"{path}: no tensor {name}, which {network.label} needs; expected Caffe's "
-                    f"names, found {', '.join(list(weights)[:3]) or 'none'}"
-                )
-            if weights[name].shape != target.shape:
-                raise ValueError(
-                    f"{path}: {name} is {tuple(weights[name].shape)}, expected "
-                    f"{tuple(target.shape)} for {network.label}"
-                )
-            target.copy_(weights[name])
+    fill(targets, weights, path, f"{network.label} (by Caffe's names)")
     return network.eval()

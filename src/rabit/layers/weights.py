@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor, nn
 
 
 def read_tensors(path: Path, kind: str) -> Any:
@@ -34,3 +36,33 @@ def read_tensors(path: Path, kind: str) -> Any:
             f"{path}: not a readable {kind} ({type(error).__name__}: {reason}); it may be "
             "truncated or of another format, write or fetch it again"
         ) from error
+
+
+def fill(
+    modules: Mapping[str, nn.Module], weights: Mapping[str, Tensor], path: str | Path, label: str
+) -> None:
+    """Copies named tensors into frozen modules, checking that each is there and fits.
+
+    Args:
+        modules: by the names that their `.weight` and `.bias` have in the file.
+        weights: the file's tensors.
+        path: of the file, for errors.
+        label: of the network, for errors.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape; it is named.
+    """
+    for key, module in modules.items():
+        for part in ("weight", "bias"):
+            target, name = getattr(module, part), f"{key}.{part}"
+            if name not in weights:
+                raise ValueError(
+                    f"{path}: no tensor {name}, which {label} needs; found "
+                    f"{', '.join(list(weights)[:3]) or 'none'}"
+                )
+            if weights[name].shape != target.shape:
+                raise ValueError(
+                    f"{path}: {name} is {tuple(weights[name].shape)}, expected "
+                    f"{tuple(target.shape)} for {label}"
+                )
+            target.copy_(weights[name])
