@@ -6,7 +6,8 @@
 A step is all that training does with a batch: both networks' forward and backward passes, all
 losses of the preset, both optimisers and the moving average. Every row runs in a process of its
 own, so that each peak is its own. One step warms up. The perceptual network is the random one,
-which costs what the distilled VGG-19 costs.
+which costs what the distilled VGG-19 costs. One more step under the profiler tells what the time
+goes to.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.profiler import ProfilerActivity, profile
 
 from rabit.config import ExperimentConfig
 from rabit.data.scenes import CLASSES, Scenes
@@ -45,6 +47,14 @@ ROWS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "paper-bfloat16": ("paper", {"batch": 1}, {"precision": "bfloat16"}),
     "paper-recompute": ("paper", {"batch": 1}, {"recompute": True}),
 }
+# What an operator's time counts as, by the first of these that its name contains.
+KINDS = {
+    "convolutions": ("convolution", "Convolution"),
+    "matrix products": ("mm", "attention"),
+    "norms": ("norm",),
+    "copies": ("copy", "cat"),
+}
+
 DEFAULT = ("small", "small-recompute", "small-accumulate", "small-bfloat16")
 DEFAULT += ("paper", "paper-recompute")
 
@@ -80,6 +90,10 @@ def measure(name: str, steps: int, device: str) -> dict[str, Any]:
         if processes.device.type == "cuda":
             torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
+    peak = memory_used(processes.device)
+    with profile(activities=_activities(processes.device)) as profiled:
+        parts = [next(reading).unpack(processes.device) for _ in range(engine.parts)]
+        train_step(engine, backbone, parts, True)
     middle = statistics.median(seconds[1:])
     return {
         "row": name,
@@ -90,9 +104,27 @@ def measure(name: str, steps: int, device: str) -> dict[str, Any]:
         "first_step_seconds": round(seconds[0], 3),
         "seconds": [round(s, 3) for s in seconds[1:]],
         "images_per_second": round(config.train.batch / middle, 3),
-        "peak_mib": round(memory_used(processes.device) / 2**20),
+        "peak_mib": round(peak / 2**20),
         "before_mib": round(before / 2**20),
+        "shares": shares(profiled, processes.device),
     }
+
+
+def _activities(device: torch.device) -> list[ProfilerActivity]:
+    """Returns what the profiler watches."""
+    cuda = [ProfilerActivity.CUDA] if device.type == "cuda" else []
+    return [ProfilerActivity.CPU, *cuda]
+
+
+def shares(profiled: profile, device: torch.device) -> dict[str, float]:
+    """Returns the share of the operators' own time that each kind of them takes."""
+    spent = dict.fromkeys((*KINDS, "the rest"), 0.0)
+    for operator in profiled.key_averages():
+        names = (kind for kind, parts in KINDS.items() if any(p in operator.key for p in parts))
+        on_device = device.type == "cuda"
+        own = operator.self_device_time_total if on_device else operator.self_cpu_time_total
+        spent[next(names, "the rest")] += own
+    return {kind: round(time / sum(spent.values()), 3) for kind, time in spent.items()}
 
 
 def main() -> None:
