@@ -10,12 +10,12 @@ from PIL import Image
 
 from rabit.ablation.measure import Measured
 from rabit.ablation.pictures import chart, side_by_side
-from rabit.ablation.results import Made
 from rabit.ablation.rows import TABLES
 from rabit.ablation.table import fill_table
-from rabit.ablation.testset import Counts, TestSet, scenes_test_set
 from rabit.data.batch import Sample
 from rabit.data.images import to_image
+from rabit.evaluation.results import Made
+from rabit.evaluation.testset import Counts, TestSet, scenes_test_set
 
 
 class Painted:
@@ -31,7 +31,7 @@ class Painted:
 
 @pytest.fixture(scope="module")
 def test_set() -> TestSet:
-    return scenes_test_set(Counts(pairs=4, diverse=1, edits=4), (64, 64))
+    return scenes_test_set(Counts(conditions=4, edits=4, exemplars=1), (64, 64))
 
 
 def test_sheets_show_every_result_beside_what_it_was_made_from(test_set: TestSet) -> None:

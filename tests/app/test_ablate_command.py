@@ -24,8 +24,8 @@ Run = Callable[..., Result]
 # Long enough for a training to be killed on its way.
 STEPS = 12
 QUICK = "train.validation=0"
-TABLE6 = ("ablate", "table6", "--budget", "smoke", "--threads", 1, "--pairs", 2, "--steps", STEPS,
-          "--set", QUICK)  # fmt: skip
+TABLE6 = ("ablate", "table6", "--budget", "smoke", "--threads", 1, "--conditions", 2,
+          "--steps", STEPS, "--set", QUICK)  # fmt: skip
 TWO = ("--only", "spade,rabit")
 FILES = [f"table6{end}" for end in
          ("-chart.png", "-results.png", "-warped.png", ".csv", ".json", ".md")]  # fmt: skip
@@ -81,7 +81,7 @@ def test_trainings_are_resumed_measured_and_drawn(ablation: Path) -> None:
     assert rabit["published"]["translation.fd"] == 24.35
     assert "translation.warped_psnr" in rabit["figures"]
     assert "translation.warped_psnr" not in spade["figures"]
-    assert "random VGG" in data["facts"]["feature network"]
+    assert "random VGG" in data["facts"]["networks of the figures"]
     assert data["facts"]["steps"] == STEPS and "torch" in data["facts"]["measured with"]
     page = (ablation / "table6.md").read_text()
     assert "*FID published*" in page and "| SPADE |" in page
@@ -118,8 +118,8 @@ def test_another_program_s_results_are_a_row(ablation: Path, run: Run, tmp_path:
     pairs = tmp_path / "pairs"
     result = run(*TABLE6, *TWO, "--out", ablation, "--export-pairs", pairs)
     assert result.exit_code == 0, result.output
-    # 2 pairs, 2 conditions with 3 exemplars, 4 edits.
-    assert "12 pairs" in result.stdout
+    # 2 conditions with 3 exemplars, 4 edits.
+    assert "10 pairs" in result.stdout
     theirs = f"copies={pairs / 'exemplars'}"
     result = run(*TABLE6, *TWO, "--out", ablation, "--results", theirs)
     assert result.exit_code == 0, result.output
@@ -179,8 +179,8 @@ def test_how_trainings_ended_is_told(
         (("ablate", "table6", "--seeds", 0), "--seeds 0: expected a number above 0"),
         (("ablate", "table6", "--time", -1), "--time -1.0: expected a number above 0"),
         (("ablate", "table6", "--only", "full"), "table6 has no row full"),
-        (("ablate", "table8", "--pairs", 1), "--pairs 1: expected 2 or more"),
-        (("ablate", "table6", "--backbone", "none"), "--backbone none: the figures need"),
+        (("ablate", "table8", "--conditions", 1), "--conditions 1: expected 2 or more"),
+        (("ablate", "table6", "--backbone", "none"), "--backbone none: expected one of"),
         (("ablate", "table6", "--results", "x"), "--results x: expected NAME=FOLDER"),
         (("ablate", "table6", "--results", "x=gone"), "--results x=gone: no such folder"),
         (("ablate", "table6", "--edits", "gone"), "--edits is for data that is a folder"),

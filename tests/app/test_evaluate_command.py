@@ -2,43 +2,170 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import Result
 
+from rabit.data.edits import EditRules, write_edits
+from rabit.data.layouts.find import open_source
+
 Run = Callable[..., Result]
+SMALL = ("--count", 2, "--exemplars", 2, "--edit-count", 2)
 
 
-def test_the_table_and_the_file_hold_the_same(run: Run, model: Path, tmp_path: Path) -> None:
-    path = tmp_path / "figures" / "table.json"
-    given = ("evaluate", model, "--count", 3, "--json", path)
+@pytest.fixture(scope="module")
+def evaluated(run: Run, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("evaluated") / "out"
+    result = run("evaluate", f"tiny={model}", *SMALL, "--out", out)
+    assert result.exit_code == 0, result.output
+    (out / "stdout.txt").write_text(result.stdout)
+    return out
+
+
+def test_terminal_tables_and_files_hold_the_same(evaluated: Path) -> None:
+    data = json.loads((evaluated / "figures.json").read_text())
+    printed = (evaluated / "stdout.txt").read_text()
+    assert [part["part"] for part in data["parts"]] == ["translation", "manipulation"]
+    translation = data["parts"][0]
+    assert [row["method"] for row in translation["methods"]] == [
+        "tiny",
+        "exemplar copied",
+        "class mean colours",
+    ]
+    for row in translation["methods"]:
+        psnr = row["figures"]["psnr"]
+        assert f"{psnr['value']:.2f} ± {(psnr['high'] - psnr['low']) / 2:.2f}" in printed
+        assert psnr["count"] == 4
+        for text in (evaluated / "tables.md", evaluated / "report.html"):
+            assert f"{psnr['value']:.2f}" in text.read_text()
+    assert "random VGG (seed 0)" in data["networks"] and data["facts"]["seed"] == "20000000"
+    assert all(str(evaluated / name) in printed for name in ("report.html", "tables.md"))
+    # 2 conditions, in colours, for 2 exemplars each.
+    assert (evaluated / "pictures/tiny/translation-00003.png").is_file()
+    assert (evaluated / "pictures/conditions/manipulation-00001.png").is_file()
+    assert (evaluated / "warped/tiny/translation-00000.png").is_file()
+
+
+def test_a_second_run_does_nothing_again_and_gives_the_same_bytes(
+    run: Run, model: Path, evaluated: Path
+) -> None:
+    names = ("figures.json", "figures.csv", "tables.md", "report.html")
+    before = {name: (evaluated / name).read_bytes() for name in names}
+    times = {path: path.stat().st_mtime_ns for path in (evaluated / "pictures").rglob("*.png")}
+    result = run("evaluate", f"tiny={model}", *SMALL, "--out", evaluated)
+    assert result.exit_code == 0, result.output
+    assert {name: (evaluated / name).read_bytes() for name in names} == before
+    assert times == {p: p.stat().st_mtime_ns for p in (evaluated / "pictures").rglob("*.png")}
+
+
+def test_a_killed_evaluation_goes_on_to_the_same_bytes(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    given = ["evaluate", f"tiny={model}", *map(str, SMALL), "--out", str(out)]
+    process = subprocess.Popen([sys.executable, "-m", "rabit", *given])
+    first = out / "figures/exemplar-copied/translation-00000.safetensors"
+    until = time.monotonic() + 120
+    while not first.exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    process.kill()
+    process.wait()
+    assert first.exists() and not (out / "report.html").exists()
     result = run(*given)
     assert result.exit_code == 0, result.output
-    data = json.loads(path.read_text())
-    assert data["count"] == 3
-    assert data["seed"] == 20_000_000
-    assert data["size"] == [64, 64]
-    assert data["perceptual_distance"] == "perceptual distance (random VGG (seed 0))"
-    assert [row["name"] for row in data["rows"][:2]] == ["exemplar copied", "class mean colours"]
-    assert len(data["rows"]) == 4
-    for row in data["rows"]:
-        psnr = row["psnr_db"]
-        assert f"{psnr['mean']:.2f} ± {psnr['interval95']:.2f}" in result.stdout
-    again = run(*given)
-    assert again.exit_code == 1 and "--overwrite" in again.stderr
-    assert run(*given, "--overwrite").exit_code == 0
+    for name in ("figures.json", "figures.csv"):
+        assert (out / name).read_bytes() == (evaluated / name).read_bytes()
 
 
-def test_a_folder_s_pairs_are_evaluated(run: Run, model: Path, corpus: Path) -> None:
-    result = run("evaluate", model, "--data", corpus, "--count", 100)
+def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) -> None:
+    """A segmenter that sees what was asked for, but for the upper half of one picture."""
+    pairs, maps, out = tmp_path / "pairs", tmp_path / "maps", tmp_path / "out"
+    given = ("evaluate", f"tiny={model}", *SMALL, "--no-baselines")
+    assert run(*given, "--export-pairs", pairs).exit_code == 0
+    (maps / "tiny").mkdir(parents=True)
+    for path in (pairs / "conditions").glob("*.png"):
+        shutil.copy(path, maps / "tiny" / path.name)
+    wrong = maps / "tiny" / "translation-00000.png"
+    ids = np.array(Image.open(wrong))
+    Image.fromarray(np.where(np.arange(64)[:, None] < 32, 17 - ids, ids)).save(wrong)
+    result = run(*given, "--segmentations", maps, "--out", out)
     assert result.exit_code == 0, result.output
-    assert result.stdout.startswith("6 images against the true translation")
+    found = [
+        part["methods"][0]["figures"]
+        for part in json.loads((out / "figures.json").read_text())["parts"]
+    ]
+    assert found[1]["mean_iou"]["value"] == found[1]["pixel_accuracy"]["value"] == 1
+    share = float((ids[:32] != 17 - ids[:32]).sum()) / (4 * 64 * 64)
+    assert found[0]["pixel_accuracy"]["value"] == pytest.approx(1 - share)
+    assert 0 < found[0]["mean_iou"]["value"] < 1
+    wrong.unlink()
+    result = run(*given, "--segmentations", maps, "--out", out)
+    assert result.exit_code == 1 and "translation-00000.png" in result.stderr
 
 
-def test_training_seeds_are_pointed_out(run: Run, model: Path) -> None:
-    result = run("evaluate", model, "--count", 1, "--seed", 0)
+def test_another_evaluation_is_not_mixed_in(run: Run, model: Path, evaluated: Path) -> None:
+    result = run("evaluate", f"tiny={model}", *SMALL, "--seed", 5, "--out", evaluated)
+    assert result.exit_code == 1
+    assert "holds an evaluation with another test set" in result.stderr
+    assert "--overwrite" in result.stderr
+
+
+def test_other_programs_results_are_a_row(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    pairs = tmp_path / "pairs"
+    result = run("evaluate", f"tiny={model}", *SMALL, "--export-pairs", pairs)
+    assert result.exit_code == 0 and "6 pairs" in result.stdout, result.output
+    given = f"other={pairs / 'exemplars'}"
+    out = tmp_path / "out"
+    result = run(
+        "evaluate", "--results", given, "--size", "64", "--no-baselines", *SMALL, "--out", out
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads((out / "figures.json").read_text())["parts"][0]["methods"]
+    assert [row["method"] for row in found] == ["other"]
+    # The exemplars copied, as the baseline of the same test set has it.
+    theirs = json.loads((evaluated / "figures.json").read_text())["parts"][0]["methods"][1]
+    assert found[0]["figures"]["psnr"] == theirs["figures"]["psnr"]
+    assert found[0]["figures"]["fd"] == theirs["figures"]["fd"]
+
+
+def test_a_folder_and_its_edits_are_evaluated(
+    run: Run, model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    source = open_source(corpus, None, None)
+    write_edits(source, tmp_path / "edits", 4, EditRules(seed=0, size=(64, 64)))
+    listed = tmp_path / "held-out.txt"
+    listed.write_text("\n".join(source.names[:4]) + "\n")
+    given = ("evaluate", model, "--data", corpus, "--edits", tmp_path / "edits", "--exemplars", 2)
+    result = run(*given, "--out", tmp_path / "all", "--threads", 1)
+    assert result.exit_code == 0, result.output
+    data = json.loads((tmp_path / "all" / "figures.json").read_text())
+    assert [part["samples"] for part in data["parts"]] == [12, 4]
+    result = run(*given, "--held-out", listed, "--protocol", "translation", "--out", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    data = json.loads((tmp_path / "b" / "figures.json").read_text())
+    assert [part["samples"] for part in data["parts"]] == [8]
+    # A folder of edits alone.
+    result = run("evaluate", model, "--data", tmp_path / "edits", "--out", tmp_path / "c")
+    assert result.exit_code == 0, result.output
+    data = json.loads((tmp_path / "c" / "figures.json").read_text())
+    assert [part["part"] for part in data["parts"]] == ["manipulation"]
+    listed.write_text("nobody.png\n")
+    result = run(*given, "--held-out", listed, "--out", tmp_path / "d")
+    assert result.exit_code == 1 and "nobody.png" in result.stderr
+    assert not (tmp_path / "d").exists()
+
+
+def test_training_seeds_are_pointed_out(run: Run, model: Path, tmp_path: Path) -> None:
+    result = run("evaluate", model, *SMALL, "--seed", 0, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output
     assert "training uses seeds below 10000" in result.stderr
 
@@ -46,29 +173,41 @@ def test_training_seeds_are_pointed_out(run: Run, model: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--count", "0"], "--count 0"),
-        (["--backbone", "none"], "the perceptual distance needs one"),
+        (["--count", "0"], "--count 0: expected 2 or more"),
+        (["--exemplars", "0"], "--exemplars 0: expected 1 or more"),
+        (["--resamples", "1"], "--resamples 1: expected 2 or more"),
+        (["--jpeg", "96"], "--jpeg 96: expected a quality from 1 to 95"),
+        (["--protocol", "editing"], "--protocol editing: expected translation or manipulation"),
+        (["--backbone", "none"], "--backbone none: expected one of random, vgg19-distilled, vgg19"),
         (["--backbone", "vgg19"], "--backbone-weights FILE"),
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--device", "gpu"], "--device gpu"),
-        (["--backbone", "foo"], "--backbone foo: expected one of random, vgg19-distilled, vgg19"),
         (["--size", "90000"], "--size 90000: 90000×90000 is more than 64000000 pixels"),
-        (["--json", "."], "could not be written (it is a folder, expected a file)"),
-        (["--json", "/dev/null/figures.json"], "/dev/null is a file, expected a folder"),
+        (["--results", "other"], "--results other: expected NAME=FOLDER"),
+        (["--results", "a=nowhere"], "nowhere: no such folder"),
+        (["--held-out", "names.txt"], "--held-out is for data that is a folder"),
+        (["--out", "/dev/null/out"], "/dev/null is a file, expected a folder"),
     ],
 )
-def test_wrong_options_are_refused(run: Run, model: Path, options: list[str], message: str) -> None:
-    result = run("evaluate", model, *options)
+def test_wrong_options_are_refused(
+    run: Run, model: Path, options: list[str], message: str, tmp_path: Path
+) -> None:
+    given = options if "--out" in options else [*options, "--out", str(tmp_path / "out")]
+    result = run("evaluate", model, *given)
     assert result.exit_code == 1
     assert message in result.stderr
+    assert not (tmp_path / "out").exists()
 
 
-def test_a_model_is_named_once_and_a_folder_needs_pairs(
-    run: Run, model: Path, corpus: Path, tmp_path: Path
-) -> None:
-    result = run("evaluate", model, model)
-    assert result.exit_code == 1 and "name each model once" in result.stderr
-    shutil.copytree(corpus, tmp_path / "corpus")
-    (tmp_path / "corpus" / "pairs.csv").unlink()
-    result = run("evaluate", model, "--data", tmp_path / "corpus")
-    assert result.exit_code == 1 and "no pairs.csv" in result.stderr
+def test_names_are_told_apart(run: Run, model: Path, tmp_path: Path) -> None:
+    other = tmp_path / model.parent.name / "model"
+    shutil.copytree(model, other)
+    result = run("evaluate", model, other, *SMALL, "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "name it as NAME=MODEL" in result.stderr
+    result = run("evaluate", f"truth={model}", *SMALL, "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "give another one as NAME=" in result.stderr
+
+
+def test_nothing_to_evaluate_is_said(run: Run, tmp_path: Path) -> None:
+    result = run("evaluate", "--results", "a=b", "--out", tmp_path / "out")
+    assert result.exit_code == 1 and "--size: expected pixels" in result.stderr

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -147,22 +147,51 @@ def test_style_follows_the_regions_where_the_layout_differs() -> None:
     assert found["swapped"] > 0.99 > found["copied"] + 0.1, found
 
 
-def test_a_stream_gives_what_all_at_once_gives() -> None:
+@pytest.mark.parametrize("reading", ["region", "plain"])
+def test_a_stream_and_merged_halves_give_what_all_at_once_gives(reading: Reading) -> None:
     ours, truth, regions = images(0, 4), images(1, 4), maps(2, 4)
-    readings: tuple[Reading, ...] = ("region", "plain")
-    for reading in readings:
-        results = []
-        for parts in ([4], [1, 3]):
+    found = []
+    for halves in ([[4]], [[1, 2, 1]], [[3], [1]]):
+        first = 0
+        pairs = []
+        for parts in halves:
             semantic = SemanticConsistency(BACKBONE, "relu3_1", reading)
             style = StyleConsistency(BACKBONE, reading=reading)
-            for x, y, m in zip(*(t.split(parts) for t in (ours, truth, regions)), strict=True):
+            for count in parts:
+                x, y, m = (t[first : first + count] for t in (ours, truth, regions))
                 semantic.update(x, y, m)
                 style.update(x, y, m, m)
-            results.append((semantic.compute(), style.compute()))
-        for once, stream in zip(*results, strict=True):
-            assert once.count == stream.count == 4
-            assert stream.mean == pytest.approx(once.mean, rel=1e-6)
-            assert stream.standard_error == pytest.approx(once.standard_error, rel=1e-3)
+                first += count
+            pairs.append((semantic, style))
+        for other in pairs[1:]:
+            pairs[0][0].merge(other[0])
+            pairs[0][1].merge(other[1])
+        found.append([metric.compute() for metric in pairs[0]])
+    for once, *others in zip(*found, strict=True):
+        for other in others:
+            assert once.count == other.count == 4
+            assert other.mean == pytest.approx(once.mean, rel=1e-6)
+            assert other.standard_error == pytest.approx(once.standard_error, rel=1e-3)
+
+
+def test_one_pass_of_the_backbone_serves_all() -> None:
+    ours, other, regions, theirs = images(0), images(1), maps(2, classes=4), maps(3)
+    layers = ("relu1_2", "relu4_2")
+    features, others = (BACKBONE(x, layers) for x in (ours, other))
+    for reading in get_args(Reading):
+        semantic = SemanticConsistency(BACKBONE, "relu4_2", reading)
+        assert semantic.layers == ("relu4_2",)
+        shared = semantic.compare(features, others, regions)
+        assert shared.dtype == torch.float64
+        assert torch.equal(shared, semantic.measure(ours, other, regions))
+        style = StyleConsistency(BACKBONE, statistic="deviation", reading=reading)
+        assert style.layers == ("relu1_2",)
+        assert torch.equal(
+            style.compare(features, others, regions, theirs),
+            style.measure(ours, other, regions, theirs),
+        )
+    with pytest.raises(ValueError, match=r"expected integers \(3, 32, 48\)"):
+        SemanticConsistency(BACKBONE, "relu4_2").compare(features, others, regions[:2])
 
 
 def test_images_without_a_shared_region_are_left_out() -> None:
@@ -172,6 +201,9 @@ def test_images_without_a_shared_region_are_left_out() -> None:
     metric = StyleConsistency(BACKBONE)
     metric.update(ours, exemplars, regions, theirs)
     assert metric.compute().count == 2
+    figures = metric.measure(ours, exemplars, regions, theirs)
+    assert figures.isnan().tolist() == [True, False, False]
+    assert metric.compute().mean == pytest.approx(float(figures[1:].mean()))
     alone = StyleConsistency(BACKBONE)
     alone.update(ours[:1], exemplars[:1], regions[:1], theirs[:1])
     with pytest.raises(ValueError, match="no images"):
@@ -195,6 +227,10 @@ def test_what_cannot_be_measured_is_refused() -> None:
         StyleConsistency(BACKBONE, statistic=wrong)
     with pytest.raises(ValueError, match="reading 'variance', expected region or plain"):
         SemanticConsistency(BACKBONE, reading=wrong)
+    features = {"relu1_2": torch.full((1, 4, 2, 2), torch.nan)}
+    with pytest.raises(ValueError, match="features hold nan"):
+        # No figure for a broken network's pictures, rather than pictures that are left out.
+        StyleConsistency(BACKBONE, reading="plain").compare(features, features)
     with pytest.raises(ValueError, match="found none"):
         SemanticConsistency(BACKBONE).update(images(0), images(1))
     with pytest.raises(ValueError, match="found none"):

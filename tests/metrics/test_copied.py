@@ -94,3 +94,27 @@ def test_what_cannot_be_measured_is_refused() -> None:
         Copied().update(images, images, regions, regions[:, :2])
     with pytest.raises(ValueError, match="the exemplars"):
         Copied().update(images, images[:, :, :2], regions, regions)
+
+
+def test_an_image_without_a_differing_region_has_no_figure() -> None:
+    images = torch.zeros(2, 3, 4, 4)
+    regions = torch.zeros(2, 4, 4, dtype=torch.long)
+    theirs = regions.clone()
+    theirs[1, 0] = 1
+    figures = Copied().measure(images, images, regions, theirs)
+    assert figures.dtype == torch.float64
+    assert figures.isnan().tolist() == [True, False] and float(figures[1]) == 1
+
+
+def test_merged_halves_give_what_all_at_once_gives() -> None:
+    generator = torch.Generator().manual_seed(0)
+    exemplars = torch.rand(3, 3, 6, 7, generator=generator) - 0.5
+    results = exemplars + 0.3 * (torch.rand(exemplars.shape, generator=generator) - 0.5)
+    regions, theirs = torch.randint(0, 3, (2, 3, 6, 7), generator=generator)
+    once, first, second = Copied(), Copied(), Copied()
+    once.update(results, exemplars, regions, theirs)
+    first.update(results[:1], exemplars[:1], regions[:1], theirs[:1])
+    second.update(results[1:], exemplars[1:], regions[1:], theirs[1:])
+    first.merge(second)
+    assert first.compute().mean == pytest.approx(once.compute().mean, rel=1e-12)
+    assert first.compute().count == 3

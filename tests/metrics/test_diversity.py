@@ -6,7 +6,7 @@ from torch import Tensor
 
 from rabit.layers.perceptual import random_backbone
 from rabit.metrics.diversity import Diversity
-from rabit.metrics.perceptual import perceptual_distance
+from rabit.metrics.perceptual import PerceptualDistance, perceptual_distance
 
 
 def images(seed: int, count: int = 3) -> Tensor:
@@ -55,3 +55,24 @@ def test_what_cannot_be_measured_is_refused() -> None:
         metric.update(images(0)[0])
     with pytest.raises(ValueError, match="no images"):
         metric.compute()
+
+
+def test_it_takes_a_distance_and_one_pass_of_its_backbone() -> None:
+    backbone, results = random_backbone(), images(0, 4)
+    metric = Diversity(PerceptualDistance(backbone, ("relu2_1",)))
+    assert metric.layers == ("relu2_1",)
+    figure = metric.measure(results)
+    assert figure.shape == (1,) and figure.dtype == torch.float64
+    assert torch.equal(figure, Diversity(backbone, ("relu2_1",)).measure(results))
+    assert torch.equal(figure, metric.compare(backbone(results, ("relu2_1", "relu1_1"))))
+
+
+def test_merged_halves_give_what_all_at_once_gives() -> None:
+    backbone = random_backbone()
+    once, first, second = (Diversity(backbone) for _ in range(3))
+    for seed, metric in ((0, first), (1, second), (2, second)):
+        once.update(images(seed))
+        metric.update(images(seed))
+    first.merge(second)
+    assert first.compute().mean == pytest.approx(once.compute().mean, rel=1e-12)
+    assert first.compute().count == 3

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import scipy.linalg
 import torch
-from torch import Tensor
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from rabit.layers.perceptual import random_backbone
 from rabit.metrics.frechet import (
@@ -135,6 +136,59 @@ def test_a_stream_gives_what_all_at_once_gives() -> None:
     root = scipy.linalg.sqrtm(covariances[0] @ covariances[1]).real
     expected = np.square(means[0] - means[1]).sum() + np.trace(sum(covariances) - 2 * root)
     assert once.compute() == pytest.approx(float(expected), rel=1e-6)
+
+
+def test_merged_halves_give_what_all_at_once_gives() -> None:
+    once, parts = FrechetDistance(Colours()), [FrechetDistance(Colours()) for _ in range(3)]
+    ours, real = images(1), images(0)
+    once.update(ours, real=False)
+    once.update(real, real=True)
+    for part, x, y in zip(parts, ours.split([5, 0, 7]), real.split([1, 0, 11]), strict=True):
+        if len(x):
+            part.update(x, real=False)
+            part.add(Colours()(y), real=True)
+    merged = FrechetDistance(Colours())
+    for part in parts:
+        merged.merge(part)
+    assert merged.compute() == pytest.approx(once.compute(), rel=1e-9)
+    # What was merged is not written to.
+    assert parts[0].generated.count == 5 and float(parts[0].generated.scatter.trace()) < float(
+        merged.generated.scatter.trace()
+    )
+    other = RunningMoments()
+    other.add(torch.zeros(2, 3))
+    with pytest.raises(ValueError, match="length 3, expected 6"):
+        merged.real.merge(other)
+
+
+def test_a_layer_is_pooled_from_features_that_others_share() -> None:
+    backbone, x = random_backbone(), images(0, 2, 32)
+    extractor = vgg_extractor(backbone, "relu2_1")
+    assert extractor.layers == ("relu2_1",)
+    features = backbone(x, ("relu1_1", "relu2_1"))
+    assert torch.equal(extractor.pooled(features), extractor(x))
+
+
+class Quarters(nn.Module):
+    """The features of an image are its colours in four quarters."""
+
+    label = "quarters"
+    num_features = 12
+
+    def forward(self, images: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(images.float(), 2).flatten(1)
+
+
+def test_it_equals_torchmetrics() -> None:
+    reference = pytest.importorskip(
+        "torchmetrics.image.fid", reason="torchmetrics is not installed"
+    ).FrechetInceptionDistance(Quarters())
+    distance = FrechetDistance(Quarters())
+    for real in (True, False):
+        drawn = images(int(real), 40)
+        distance.update(drawn, real)
+        reference.update(drawn, real)
+    assert distance.compute() == pytest.approx(float(reference.compute()), rel=1e-4)
 
 
 def test_equal_sets_of_fewer_images_than_features_are_at_0() -> None:

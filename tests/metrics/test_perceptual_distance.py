@@ -43,15 +43,27 @@ def test_unit_leaves_zeros() -> None:
     assert torch.allclose(unit(features), expected)
 
 
-def test_a_stream_gives_what_all_at_once_gives() -> None:
+def test_a_stream_and_merged_halves_give_what_all_at_once_gives() -> None:
     backbone = random_backbone()
-    once, stream = PerceptualDistance(backbone), PerceptualDistance(backbone)
-    a, b = images(0), images(1)
+    once, stream, half = (PerceptualDistance(backbone) for _ in range(3))
+    a, b = images(0, 4), images(1, 4)
     once.update(a, b)
-    stream.update(a[:1], b[:1])
-    stream.update(a[1:], b[1:])
+    for part in (slice(0, 1), slice(1, 3)):
+        stream.update(a[part], b[part])
+    half.update(a[3:], b[3:])
+    stream.merge(half)
     assert stream.compute().mean == pytest.approx(once.compute().mean, rel=1e-6)
-    assert stream.compute().count == 3
+    assert stream.compute().count == 4
+    with pytest.raises(ValueError, match="seed 1.* cannot be merged into .*seed 0"):
+        once.merge(PerceptualDistance(random_backbone(1)))
+
+
+def test_one_pass_of_the_backbone_serves_all() -> None:
+    backbone = random_backbone()
+    metric, layers = PerceptualDistance(backbone), (*LAYERS, "relu1_1")
+    a, b = images(0), images(1)
+    shared = metric.compare(backbone(a, layers), backbone(b, layers))
+    assert shared.dtype == torch.float64 and torch.equal(shared, metric.measure(a, b))
 
 
 def test_a_stand_in_is_never_called_lpips() -> None:

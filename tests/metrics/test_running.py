@@ -70,3 +70,20 @@ def test_what_a_pair_consists_of_can_be_named() -> None:
 def test_what_is_no_batch_of_images_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected a batch \(B, 3, H, W\)"):
         check_images(torch.zeros(shape))
+
+
+def test_merged_means_are_the_mean_of_all() -> None:
+    values = 1e6 + torch.randn(101, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    once, parts = RunningMean(), [RunningMean() for _ in range(4)]
+    once.add(values)
+    for part, group in zip(parts, values.split([1, 0, 60, 40]), strict=True):
+        part.add(group)
+    merged = RunningMean()
+    for part in parts:
+        merged.merge(part)
+    assert merged.estimate().mean == pytest.approx(once.estimate().mean, rel=1e-14)
+    error = once.estimate().standard_error
+    assert merged.estimate().standard_error == pytest.approx(error, rel=1e-9)
+    assert merged.estimate().count == 101
+    merged.merge(RunningMean())
+    assert merged.estimate().count == 101

@@ -168,6 +168,32 @@ def test_the_seed_decides_and_how_updates_split_does_not() -> None:
     assert distance(generated, real, seed=4) != whole
 
 
+def test_merged_parts_give_what_all_at_once_gives() -> None:
+    generated, real = pictures(0, 6), pictures(1, 6)
+    parts = [SlicedWasserstein(3, first=first) for first in (0, 2, 5)]
+    for metric, ours, theirs in zip(
+        parts, generated.split([2, 3, 1]), real.split([2, 3, 1]), strict=True
+    ):
+        metric.update(ours, real=False)
+        metric.update(theirs, real=True)
+    merged = SlicedWasserstein(3)
+    for part in parts[:2]:
+        merged.merge(part)
+    # It goes on behind what was merged as if it had measured that itself.
+    merged.update(generated[5:], real=False)
+    merged.update(real[5:], real=True)
+    assert merged.compute() == pytest.approx(distance(generated, real, seed=3), rel=1e-6)
+    parts[0].merge(parts[1])
+    parts[0].merge(parts[2])
+    assert parts[0].compute() == pytest.approx(merged.compute(), rel=1e-6)
+    unmoved = SlicedWasserstein(3)
+    unmoved.update(generated[2:], real=False)
+    with pytest.raises(ValueError, match="from number 0 on, expected 6: give first=6"):
+        merged.merge(unmoved)
+    with pytest.raises(ValueError, match="expected .* with"):
+        merged.merge(SlicedWasserstein(4))
+
+
 def test_sets_of_different_sizes_can_be_compared() -> None:
     images = pictures(0, 6)
     assert distance(images[:4], images) < distance(pictures(1, 4) ** 5, images)

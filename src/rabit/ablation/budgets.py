@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from rabit.ablation.rows import changed
-from rabit.ablation.testset import Counts
 from rabit.config import ExperimentConfig, Kind
+from rabit.evaluation.testset import Counts
 from rabit.presets import preset
 
 
@@ -42,7 +42,7 @@ SMOKE = Budget(
     "small",
     steps=4,
     seeds=1,
-    counts=Counts(pairs=6, diverse=2, edits=4),
+    counts=Counts(conditions=3, edits=4),
     changes={
         "model.image_size": (64, 64),
         "model.features.widths": (4, 4, 4, 4, 4, 4),
@@ -67,7 +67,7 @@ SMALL = Budget(
     "small",
     steps=400,
     seeds=3,
-    counts=Counts(pairs=200, diverse=40, edits=48),
+    counts=Counts(conditions=100, edits=48),
     changes={
         "model.image_size": (64, 64),
         "train.batch": 4,
@@ -78,7 +78,7 @@ SMALL = Budget(
 )
 """Minutes a training on one core of a CPU."""
 
-PAPER = Budget("paper", "paper", steps=None, seeds=1, counts=Counts(2000, 500, 150))
+PAPER = Budget("paper", "paper", steps=None, seeds=1, counts=Counts(conditions=2000, edits=150))
 """The paper's images, widths and schedule: days a training on a GPU."""
 
 BUDGETS = {budget.name: budget for budget in (SMOKE, SMALL, PAPER)}

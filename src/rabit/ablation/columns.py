@@ -38,9 +38,9 @@ class Column:
 COLUMNS = (
     Column("translation.fd", "FD", "lower", 3, "FID"),
     Column("translation.swd", "SWD", "lower", 1, "SWD"),
-    Column("translation.diversity", "diversity", "higher", 3, "LPIPS"),
-    Column("translation.semantic", "semantic", "higher", 3, "VGG_52"),
-    Column("translation.style", "style", "higher", 3, "VGG_V"),
+    Column("translation.diversity_perceptual", "diversity", "higher", 3, "LPIPS"),
+    Column("translation.semantic_52", "semantic", "higher", 3, "VGG_52"),
+    Column("translation.style_v", "style", "higher", 3, "VGG_V"),
     Column("translation.psnr", "PSNR", "higher", 2),
     Column("translation.ssim", "SSIM", "higher", 3),
     Column("translation.l1", "L1", "lower", 4),
@@ -50,8 +50,8 @@ COLUMNS = (
     Column("manipulation.fd", "FD", "lower", 3, "FID"),
     Column("manipulation.swd", "SWD", "lower", 1, "SWD"),
     Column("manipulation.psnr", "PSNR", "higher", 2, "PSNR"),
-    Column("manipulation.semantic", "semantic", "higher", 3, "VGG_52"),
-    Column("manipulation.style", "style", "higher", 3, "VGG_V"),
+    Column("manipulation.semantic_52", "semantic", "higher", 3, "VGG_52"),
+    Column("manipulation.style_v", "style", "higher", 3, "VGG_V"),
     Column("manipulation.ssim", "SSIM", "higher", 3),
     Column("manipulation.l1", "L1", "lower", 4),
     Column("manipulation.perceptual", "distance", "lower", 3),
@@ -63,16 +63,16 @@ COLUMNS = (
 _TABLE_6 = (
     "translation.fd",
     "translation.swd",
-    "translation.diversity",
-    "translation.semantic",
-    "translation.style",
+    "translation.diversity_perceptual",
+    "translation.semantic_52",
+    "translation.style_v",
     "manipulation.fd",
     "manipulation.swd",
     "manipulation.psnr",
-    "manipulation.semantic",
-    "manipulation.style",
+    "manipulation.semantic_52",
+    "manipulation.style_v",
 )
-_TABLE_8 = ("translation.fd", "translation.semantic", "translation.style")
+_TABLE_8 = ("translation.fd", "translation.semantic_52", "translation.style_v")
 
 
 def _published(

@@ -1,29 +1,23 @@
-"""Pictures of a test set measured, as in the paper's tables and against the known truth."""
+"""The figures of one row's pictures: those of an evaluation, without intervals."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from jaxtyping import Float
 from torch import Tensor
 
-from rabit.ablation.results import Made, Results
-from rabit.ablation.testset import EXEMPLARS, TestSet
-from rabit.data.batch import Batch, collate
-from rabit.layers.vgg import Vgg
-from rabit.metrics.consistency import SemanticConsistency, StyleConsistency
-from rabit.metrics.copied import Copied
-from rabit.metrics.diversity import Diversity
-from rabit.metrics.frechet import FrechetDistance, vgg_extractor
-from rabit.metrics.perceptual import PerceptualDistance
-from rabit.metrics.pixels import Psnr, Ssim
-from rabit.metrics.running import Estimate, RunningMean
+from rabit.data.batch import collate
+from rabit.evaluation.folder import stacked
+from rabit.evaluation.measure import Measuring, Networks, feature_name
+from rabit.evaluation.results import Results
+from rabit.evaluation.run import pieces
+from rabit.evaluation.summary import counted_once, quantities_of, set_names
+from rabit.evaluation.testset import TestSet
+from rabit.metrics.frechet_features import frechet_of_features
+from rabit.metrics.kernel import kernel_distance
 from rabit.metrics.sliced import SlicedWasserstein
-
-BATCH = 8
 
 
 @dataclass(frozen=True)
@@ -42,7 +36,7 @@ class Measured:
 def measure(
     results: Results,
     test: TestSet,
-    backbone: Vgg,
+    networks: Networks,
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
 ) -> Measured:
@@ -51,117 +45,82 @@ def measure(
     Args:
         results: the method's pictures.
         test: what they were made from.
-        backbone: the feature network.
-        device: where it is.
+        networks: what figures read.
+        device: where they are.
         progress: called with the number of pictures measured and their total.
 
     Raises:
         ValueError: a picture does not fit its sample.
     """
-    total = sum(len(samples) for samples in test.parts().values())
-    done = 0
-    parts = {"translation": _Meters(backbone), "manipulation": _Meters(backbone)}
-    diversity = Diversity(backbone)
-    seconds, timed = 0.0, 0
-    for part, samples in test.parts().items():
-        step = EXEMPLARS if part == "diverse" else BATCH
-        for first in range(0, len(samples), step):
-            taken = [samples[i] for i in range(first, min(first + step, len(samples)))]
-            made = results.make(part, first, taken)
-            if part == "diverse":
-                diversity.update(made.images.to(device))
-            else:
-                parts[part].update(collate(taken, len(test.classes)).to(device), made)
-            if made.seconds is not None:
-                seconds, timed = seconds + made.seconds, timed + len(taken)
-            done += len(taken)
-            if progress is not None:
-                progress(done, total)
-    figures = {f"{part}.{name}": value for part, m in parts.items() for name, value in m.figures()}
-    figures["translation.diversity"] = diversity.compute().mean
-    labels = {f"{part}.{name}": text for part, m in parts.items() for name, text in m.labels()}
-    labels["translation.diversity"] = diversity.label
-    if timed:
-        figures["seconds"] = seconds / timed
+    size = test.translation[0].truth.shape[-2:]
+    measuring = Measuring(networks, test.exemplars, (size[0], size[1]))
+    parts = {part: _Part(measuring, part) for part in test.parts()}
+    total, done = sum(len(samples) for samples in test.parts().values()), 0
+    seconds: list[float] = []
+    for piece in pieces(test):
+        samples = [test.parts()[piece.part][piece.first + i] for i in range(piece.count)]
+        clusters = test.clusters(piece.part)[piece.first : piece.first + piece.count]
+        made = results.make(piece.part, piece.first, samples)
+        batch = collate(samples, len(test.classes)).to(device)
+        inputs = measuring.inputs(batch)
+        found = measuring.measure(piece.part, batch, inputs, made)
+        real = counted_once(clusters, batch.paired.cpu())
+        images, truth = made.images.to(device), batch.truth[real.to(device)]
+        parts[piece.part].add(found, inputs.truth_figures, real, images, truth)
+        if made.seconds is not None:
+            seconds += [made.seconds / piece.count] * piece.count
+        done += piece.count
+        if progress is not None:
+            progress(done, total)
+    figures = {f"{n}.{name}": v for n, part in parts.items() for name, v in part.figures().items()}
+    labels = {
+        f"{part}.{quantity.name}": quantity.label
+        for part in parts
+        for quantity in quantities_of(part, measuring)
+    }
+    if seconds:
+        figures["seconds"] = sum(seconds) / len(seconds)
         labels["seconds"] = "seconds an image"
     return Measured(figures, {name: labels[name] for name in figures})
 
 
-class L1:
-    """Mean absolute difference of images and truth, of values in [0, 1]; lower is better."""
+class _Part:
+    """What was measured of one part of a test set."""
 
-    def __init__(self) -> None:
-        self.running = RunningMean()
+    def __init__(self, measuring: Measuring, part: str) -> None:
+        self.measuring = measuring
+        self.part = part
+        self.found: list[dict[str, Tensor]] = []
+        self.photographs: list[dict[str, Tensor]] = []
+        self.sliced = SlicedWasserstein()
 
-    def update(self, images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> None:
-        """Measures a batch of images in [-1, 1]."""
-        self.running.add((images - truth).abs().double().flatten(1).mean(dim=1) / 2)
+    def add(
+        self,
+        found: dict[str, Tensor],
+        truth: dict[str, Tensor],
+        real: Tensor,
+        images: Tensor,
+        photographs: Tensor,
+    ) -> None:
+        """Takes in a batch: its figures, those of its truths, and which of these count."""
+        self.found.append(found)
+        self.photographs.append({name: value.cpu()[real] for name, value in truth.items()})
+        self.sliced.update(images, real=False)
+        if len(photographs):
+            self.sliced.update(photographs, real=True)
 
-    def compute(self) -> Estimate:
-        """Returns the mean over all images so far."""
-        return self.running.estimate()
-
-
-class _Meters:
-    """The figures of one part of a test set."""
-
-    def __init__(self, backbone: Vgg) -> None:
-        deepest = "relu5_2" if "relu5_2" in backbone.names else "relu5_1"
-        self.fd = FrechetDistance(vgg_extractor(backbone))
-        self.swd = SlicedWasserstein()
-        self.semantic = SemanticConsistency(backbone, deepest)
-        self.style = StyleConsistency(backbone, statistic="deviation")
-        self.copied = Copied()
-        # Those that need a truth with the exemplar's look.
-        self.known: dict[str, Psnr | Ssim | L1 | PerceptualDistance] = {
-            "psnr": Psnr(),
-            "ssim": Ssim(),
-            "l1": L1(),
-            "perceptual": PerceptualDistance(backbone),
-        }
-        self.warped = Psnr()
-
-    def update(self, batch: Batch, made: Made) -> None:
-        """Measures the pictures of a batch."""
-        images, truth = made.images.to(batch.truth.device), batch.truth
-        regions, theirs = batch.condition.regions, batch.exemplar_condition.regions
-        for distance in (self.fd, self.swd):
-            distance.update(images, real=False)
-            distance.update(truth, real=True)
-        self.semantic.update(images, truth, regions)
-        self.style.update(images, batch.exemplar, regions, theirs)
-        self.copied.update(images, batch.exemplar, regions, theirs)
-        known = batch.paired
-        if known.any():
-            for meter in self.known.values():
-                meter.update(images[known], truth[known])
-            if made.warped is not None:
-                self.warped.update(made.warped.to(truth.device)[known], truth[known])
-
-    def figures(self) -> list[tuple[str, float]]:
+    def figures(self) -> dict[str, float]:
         """Returns the figures by name; those of no picture are left out."""
-        means: dict[str, Any] = {
-            "semantic": self.semantic,
-            "style": self.style,
-            "copied": self.copied,
-            **self.known,
-            "warped_psnr": self.warped,
-        }
-        found = [(name, meter.compute().mean) for name, meter in means.items()
-                 if meter.running.count]  # fmt: skip
-        return [("fd", self.fd.compute()), ("swd", self.swd.compute()), *found]
-
-    def labels(self) -> list[tuple[str, str]]:
-        """Returns what each figure is called."""
-        return [
-            ("fd", self.fd.label),
-            ("swd", self.swd.label),
-            ("semantic", self.semantic.label),
-            ("style", self.style.label),
-            ("copied", self.copied.label),
-            ("psnr", "PSNR in dB"),
-            ("ssim", "SSIM"),
-            ("l1", "L1, of values in [0, 1]"),
-            ("perceptual", PerceptualDistance(self.semantic.backbone).label),
-            ("warped_psnr", "PSNR in dB of the warped exemplar"),
-        ]
+        found, truth = stacked(self.found), stacked(self.photographs)
+        figures = {"swd": self.sliced.compute()}
+        for number, extractor in enumerate(self.measuring.networks.extractors):
+            fd, kd = set_names(extractor, number)
+            ours, theirs = (side[feature_name(extractor)] for side in (found, truth))
+            figures[fd] = frechet_of_features(ours, theirs)
+            figures[kd] = kernel_distance(ours, theirs).mean
+        for quantity in self.measuring.quantities(self.part):
+            known = found[quantity.name]
+            known = known[known.isfinite()]
+            if len(known):
+                figures[quantity.name] = float(known.mean())
+        return figures

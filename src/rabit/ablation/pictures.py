@@ -12,12 +12,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from rabit.ablation.columns import Column
-from rabit.ablation.results import Results
 from rabit.ablation.table import Table
-from rabit.ablation.testset import TestSet
 from rabit.data.batch import Sample, collate
 from rabit.data.images import to_image
 from rabit.data.pictures import Pixels, condition_pixels, grid
+from rabit.evaluation.results import Results
+from rabit.evaluation.testset import TestSet
 
 _SIDE = 128
 _PANELS = 4

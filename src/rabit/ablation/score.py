@@ -13,16 +13,16 @@ import torch
 
 from rabit.ablation.measure import Measured, measure
 from rabit.ablation.plan import Run
-from rabit.ablation.results import ModelResults
-from rabit.ablation.testset import TestSet
 from rabit.evaluation.environment import environment
+from rabit.evaluation.measure import Networks, digests
+from rabit.evaluation.results import ModelResults
+from rabit.evaluation.testset import TestSet
 from rabit.inference import load
-from rabit.layers.vgg import Vgg
 from rabit.model.storage import WEIGHTS
 from rabit.writing import write_files
 
 # To be raised whenever a figure is computed otherwise, so that old scores are computed anew.
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Scores:
 
     Args:
         measured: the figures.
-        key: what they are of: the model, the test set, the feature network.
+        key: what they are of: the model, the test set, the networks of the figures.
         environment: what they were computed with.
     """
 
@@ -43,7 +43,7 @@ class Scores:
 def score_run(
     run: Run,
     test: TestSet,
-    backbone: Vgg,
+    networks: Networks,
     device: torch.device,
     progress: Callable[[int, int], None] | None = None,
 ) -> Scores:
@@ -52,8 +52,8 @@ def score_run(
     Args:
         run: whose model is measured.
         test: on what.
-        backbone: the feature network.
-        device: where the feature network is, and the model translates.
+        networks: what figures read.
+        device: where the networks are, and the model translates.
         progress: called with the number of pictures measured and their total.
 
     Raises:
@@ -64,7 +64,7 @@ def score_run(
         "version": VERSION,
         "model": hashlib.sha256((run.model / WEIGHTS).read_bytes()).hexdigest(),
         "test": test.digest(),
-        "features": backbone_digest(backbone),
+        "networks": digests(networks),
     }
     kept = read_scores(path)
     if kept is not None and kept.key == key:
@@ -72,7 +72,7 @@ def score_run(
     model = load(run.model).to(device)
     if model.classes != test.classes:
         raise ValueError(f"{run.model} was trained on other classes than the test set has")
-    measured = measure(ModelResults(model), test, backbone, device, progress)
+    measured = measure(ModelResults(model), test, networks, device, progress)
     rate = training_rate(run)
     if rate is not None:
         measured.figures["training_rate"] = rate
@@ -106,11 +106,3 @@ def training_rate(run: Run) -> float | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return run.config.train.steps * run.config.train.batch / seconds if seconds > 0 else None
-
-
-def backbone_digest(backbone: Vgg) -> str:
-    """Returns a hash of a feature network's weights."""
-    digest = hashlib.sha256(backbone.label.encode())
-    for value in backbone.state_dict().values():
-        digest.update(value.detach().cpu().numpy().tobytes())
-    return digest.hexdigest()

@@ -17,8 +17,19 @@ from rabit.ablation.runner import Execution
 from rabit.ablation.table import Table
 from rabit.app.ablate_options import AblateOptions
 from rabit.app.ablate_run import run_ablation, run_export
-from rabit.app.arguments import Assignments, ConditionKind, Device, Layout
+from rabit.app.arguments import (
+    Assignments,
+    Backbone,
+    BackboneWeights,
+    ConditionKind,
+    Device,
+    ExportPairs,
+    Layout,
+    OtherResults,
+    Weights,
+)
 from rabit.app.errors import INTERRUPTED, note
+from rabit.app.evaluate_networks import NetworkOptions
 
 
 def ablate_command(
@@ -63,7 +74,9 @@ def ablate_command(
         bool,
         typer.Option("--train/--no-train", help="Train what is left, or only measure what is."),
     ] = True,
-    pairs: Annotated[int | None, typer.Option(help="Held-out pairs that are measured.")] = None,
+    conditions: Annotated[
+        int | None, typer.Option(help="Held-out conditions that are measured, each 3 times.")
+    ] = None,
     edits: Annotated[
         Path | None,
         typer.Option(
@@ -71,24 +84,11 @@ def ablate_command(
             "data is a folder."
         ),
     ] = None,
-    backbone: Annotated[
-        str,
-        typer.Option(help="Feature network of the figures: random, vgg19-distilled or vgg19."),
-    ] = "random",
-    backbone_weights: Annotated[Path | None, typer.Option(help="Its weights.")] = None,
-    results: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=FOLDER",
-            help="Another program's results of the exported pairs, as a row; may be repeated.",
-        ),
-    ] = None,
-    export_pairs: Annotated[
-        Path | None,
-        typer.Option(
-            help="Only write what other programs' results are to be made of into this folder."
-        ),
-    ] = None,
+    backbone: Backbone = None,
+    backbone_weights: BackboneWeights = None,
+    weights: Weights = None,
+    results: OtherResults = None,
+    export_pairs: ExportPairs = None,
 ) -> None:
     """Train and compare the rows of one of the paper's ablations.
 
@@ -116,10 +116,9 @@ def ablate_command(
         loss_weights=loss_weights,
         assignments=tuple(assignments or ()),
         train=train,
-        pairs=pairs,
+        conditions=conditions,
         edits=edits,
-        backbone=backbone,
-        backbone_weights=backbone_weights,
+        networks=NetworkOptions(backbone, backbone_weights, weights),
         results=tuple(results or ()),
     )
     if export_pairs is not None:

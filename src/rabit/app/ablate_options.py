@@ -9,6 +9,7 @@ from rabit.ablation.budgets import common_experiment, find_budget
 from rabit.ablation.plan import Run, plan_runs
 from rabit.ablation.rows import table_rows
 from rabit.app.corpora import DataOptions, OpenData, open_data
+from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import override
 from rabit.config import ExperimentConfig
 from rabit.presets import preset_kind, with_backbone
@@ -39,9 +40,8 @@ class AblateOptions:
         assignments: further fields, as `override` reads them.
         train: whether to train; otherwise what is there is measured.
         edits: a folder of edits with their truths, for data that is a folder.
-        pairs: held-out pairs that are measured.
-        backbone: feature network of the figures.
-        backbone_weights: its file.
+        conditions: held-out conditions that are measured.
+        networks: what the figures read.
         results: other programs' results, NAME=FOLDER each.
     """
 
@@ -65,9 +65,8 @@ class AblateOptions:
     assignments: tuple[str, ...] = ()
     train: bool = True
     edits: Path | None = None
-    pairs: int | None = None
-    backbone: str = "random"
-    backbone_weights: Path | None = None
+    conditions: int | None = None
+    networks: NetworkOptions = NetworkOptions()
     results: tuple[str, ...] = ()
 
 

@@ -18,36 +18,36 @@ from rabit.ablation.markdown import markdown
 from rabit.ablation.measure import measure
 from rabit.ablation.pictures import chart, side_by_side
 from rabit.ablation.plan import Run
-from rabit.ablation.results import FolderResults, ModelResults, Results, export_pairs
 from rabit.ablation.rows import Row, table_rows
 from rabit.ablation.score import Scores, score_run
 from rabit.ablation.table import Table, fill_table, table_dict, table_lines
-from rabit.ablation.testset import Counts, TestSet, folder_test_set, scenes_test_set
 from rabit.app.ablate_options import AblateOptions
 from rabit.app.corpora import SCENES, DataOptions, OpenData, open_data
 from rabit.app.display import Bar
+from rabit.app.evaluate_networks import open_networks
 from rabit.app.run_folder import read_held_out, read_record
 from rabit.data.images import png_bytes
 from rabit.data.source import Source
+from rabit.evaluation.measure import Networks, digests
+from rabit.evaluation.results import FolderResults, ModelResults, Results, export_pairs
+from rabit.evaluation.testset import Counts, TestSet, folder_test_set, scenes_test_set
 from rabit.inference import load
-from rabit.layers.perceptual import load_backbone
-from rabit.layers.vgg import Vgg
 from rabit.writing import write_files
 
 
 @dataclass(frozen=True)
-class Measuring:
+class Prepared:
     """What measuring needs, opened before anything is trained.
 
     Args:
-        backbone: the feature network.
+        networks: what figures read.
         opened: the data.
         edits: a folder of edits; None for scenes, or where none was named.
         counts: of what is measured.
         others: other programs' results.
     """
 
-    backbone: Vgg
+    networks: Networks
     opened: OpenData
     edits: Source | None
     counts: Counts
@@ -61,21 +61,24 @@ class Measuring:
         return folder_test_set(source, self.counts, size, read_held_out(run.folder), self.edits)
 
 
-def prepare(options: AblateOptions, opened: OpenData) -> Measuring:
+def prepare(options: AblateOptions, opened: OpenData, device: torch.device) -> Prepared:
     """Opens what measuring needs.
+
+    Args:
+        options: of the command.
+        opened: the data.
+        device: where networks are to be.
 
     Raises:
         FileNotFoundError: a folder is missing.
         ValueError: an option is wrong.
     """
-    backbone = load_backbone(options.backbone, options.backbone_weights)
-    if backbone is None:
-        raise ValueError("--backbone none: the figures need a feature network, such as random")
+    networks = open_networks(options.networks, device).networks
     counts = find_budget(options.budget).counts
-    if options.pairs is not None:
-        if options.pairs < 2:
-            raise ValueError(f"--pairs {options.pairs}: expected 2 or more")
-        counts = replace(counts, pairs=options.pairs, diverse=min(counts.diverse, options.pairs))
+    if options.conditions is not None:
+        if options.conditions < 2:
+            raise ValueError(f"--conditions {options.conditions}: expected 2 or more")
+        counts = replace(counts, conditions=options.conditions)
     edits = None
     if options.edits is not None:
         if opened.source is None:
@@ -91,10 +94,10 @@ def prepare(options: AblateOptions, opened: OpenData) -> Measuring:
         if not Path(folder).is_dir():
             raise FileNotFoundError(f"--results {given}: no such folder")
         others.append(FolderResults(name, Path(folder)))
-    return Measuring(backbone, opened, edits, counts, tuple(others))
+    return Prepared(networks, opened, edits, counts, tuple(others))
 
 
-def export(measuring: Measuring, run: Run, folder: Path) -> int:
+def export(measuring: Prepared, run: Run, folder: Path) -> int:
     """Writes the pairs that other programs' results are to be made of; see `export_pairs`.
 
     Args:
@@ -116,7 +119,7 @@ def export(measuring: Measuring, run: Run, folder: Path) -> int:
 
 
 def report(
-    options: AblateOptions, measuring: Measuring, finished: Sequence[Run], device: torch.device
+    options: AblateOptions, measuring: Prepared, finished: Sequence[Run], device: torch.device
 ) -> tuple[Table, tuple[Path, ...]]:
     """Measures finished runs and other programs' results, and writes tables and pictures.
 
@@ -129,7 +132,6 @@ def report(
     Returns:
         The table, and the files written.
     """
-    backbone = measuring.backbone.to(device)
     first = measuring.test_set(finished[0])
     for other in measuring.others:
         other.check(first)
@@ -138,15 +140,17 @@ def report(
         for number, run in enumerate(finished, start=1):
             title = f"measuring {run.name} ({number} of {len(finished)})"
             test = measuring.test_set(run)
-            score = score_run(run, test, backbone, device, partial(bar, title=title))
+            score = score_run(run, test, measuring.networks, device, partial(bar, title=title))
             scores.setdefault(run.row.name, []).append(score)
         others = {
-            other.name: measure(other, first, backbone, device, partial(bar, title=other.name))
+            other.name: measure(
+                other, first, measuring.networks, device, partial(bar, title=other.name)
+            )
             for other in measuring.others
         }
     rows = table_rows(options.table, options.extras, options.only)
     measured = {name: [each.measured for each in own] for name, own in scores.items()}
-    facts = _facts(options, finished, first, backbone, next(iter(scores.values()))[0])
+    facts = _facts(options, finished, first, measuring.networks, next(iter(scores.values()))[0])
     table = fill_table(options.table, rows, measured, others, facts, first.edited)
     shown = _shown(rows, finished, measuring.others, device)
     files = _files(options.out / options.table, table, *side_by_side(first, shown))
@@ -187,7 +191,11 @@ def _files(stem: Path, table: Table, results: Any, warped: Any) -> dict[Path, by
 
 
 def _facts(
-    options: AblateOptions, finished: Sequence[Run], test: TestSet, backbone: Vgg, score: Scores
+    options: AblateOptions,
+    finished: Sequence[Run],
+    test: TestSet,
+    networks: Networks,
+    score: Scores,
 ) -> dict[str, Any]:
     """Returns what the figures depend on."""
     config, record = finished[0].config, read_record(finished[0].folder)
@@ -200,9 +208,10 @@ def _facts(
         "seeds": len({run.seed for run in finished}),
         "image size": "x".join(str(side) for side in config.model.image_size),
         "data": options.data if options.data == SCENES else str(Path(options.data).resolve()),
-        "test set": f"{test.label}: {parts['translation']} pairs, {parts['diverse']} results for "
-        f"the diversity, {parts['manipulation']} {'edits' if test.edited else 'reconstructions'}",
-        "feature network": backbone.label,
+        "test set": f"{test.label}: {parts['translation']} translations, {test.exemplars} "
+        f"of each condition, {parts['manipulation']} "
+        f"{'edits' if test.edited else 'reconstructions'}",
+        "networks of the figures": ", ".join(digests(networks)),
         "perceptual network of the losses": config.losses.backbone,
         "trained with": ", ".join(
             f"{name} {record.get(name)}" for name in ("commit", "rabit", "torch", "python")

@@ -15,7 +15,7 @@ from rabit.ablation.plan import Run, steps_taken
 from rabit.ablation.runner import Execution, Outcome, execute, found, slots
 from rabit.ablation.table import Table
 from rabit.app.ablate_options import AblateOptions, open_options, plan
-from rabit.app.ablate_report import Measuring, export, prepare, report
+from rabit.app.ablate_report import Prepared, export, prepare, report
 from rabit.app.display import Bar, duration
 from rabit.app.options import pick_device
 
@@ -52,7 +52,7 @@ def run_ablation(options: AblateOptions) -> Done:
     threads = options.threads or max((os.cpu_count() or 1) // jobs, 1)
     opened = open_options(options)
     runs = plan(options, opened, threads)
-    measuring = prepare(options, opened)
+    measuring = prepare(options, opened, device)
     if not options.train:
         execution = Execution(tuple(found(run) for run in runs), interrupted=False)
         return _reported(options, measuring, execution, device, threads)
@@ -66,7 +66,7 @@ def run_ablation(options: AblateOptions) -> Done:
 
 def _reported(
     options: AblateOptions,
-    measuring: Measuring,
+    measuring: Prepared,
     execution: Execution,
     device: torch.device,
     threads: int,
@@ -83,7 +83,9 @@ def _reported(
 def run_export(options: AblateOptions, folder: Path) -> int:
     """Writes what other programs' results are to be made of; see `export`."""
     opened = open_options(options)
-    return export(prepare(options, opened), plan(options, opened, threads=1)[0], folder)
+    return export(
+        prepare(options, opened, torch.device("cpu")), plan(options, opened, threads=1)[0], folder
+    )
 
 
 class _Display:

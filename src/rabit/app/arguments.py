@@ -45,6 +45,37 @@ ConditionKind = Annotated[
         show_default=False,
     ),
 ]
+Threads = Annotated[int | None, typer.Option(help="Threads of the CPU.")]
+Backbone = Annotated[
+    str | None,
+    typer.Option(
+        help="Feature network of the figures: random, vgg19-distilled or vgg19. [default: the "
+        "last of them that --weights holds]",
+        show_default=False,
+    ),
+]
+BackboneWeights = Annotated[Path | None, typer.Option(help="Its weights.")]
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder with published networks' weights (docs/metrics.md lists them): the figures "
+        "that they allow are measured too."
+    ),
+]
+OtherResults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--results",
+        metavar="NAME=FOLDER",
+        help="Another program's results of the exported pairs, as a row; may be repeated.",
+    ),
+]
+ExportPairs = Annotated[
+    Path | None,
+    typer.Option(
+        help="Only write what other programs' results are to be made of into this folder."
+    ),
+]
 Assignments = Annotated[
     list[str] | None,
     typer.Option(

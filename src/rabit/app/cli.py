@@ -29,13 +29,10 @@ from rabit.app.data_scenes_command import data_scenes_command
 from rabit.app.data_shard_command import data_shard_command
 from rabit.app.demo_command import run_demo
 from rabit.app.errors import Commands
-from rabit.app.evaluate_command import EvaluateOptions, run_evaluation
+from rabit.app.evaluate_cli import evaluate_command
 from rabit.app.runs_command import runs_command
 from rabit.app.train_cli import train_command
 from rabit.app.translate_command import Outputs, run_edit, run_translate
-from rabit.evaluation.showcase import HELD_OUT_SEED
-
-DEFAULT_MODELS = (DEFAULT_MODEL, "scenes-small-unaligned")
 
 app = typer.Typer(
     name="rabit",
@@ -59,6 +56,7 @@ app.command("train")(train_command)
 app.command("match")(match_command)
 app.command("runs")(runs_command)
 app.command("ablate")(ablate_command)
+app.command("evaluate")(evaluate_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
 benchmark_app.command("correspondence")(benchmark_correspondence_command)
 app.add_typer(benchmark_app, name="benchmark")
@@ -146,59 +144,6 @@ def demo_command(
     page = run_demo(out, model, seed, device, overwrite)
     typer.echo(f"pictures: {page.parent / 'images'}")
     typer.echo(f"report: {page}")
-
-
-@app.command("evaluate")
-def evaluate_command(
-    models: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[MODEL]...",
-            help="Embedded names, folders, files or Hugging Face ids. "
-            f"[default: {' '.join(DEFAULT_MODELS)}]",
-        ),
-    ] = None,
-    data: Annotated[
-        str, typer.Option(help="scenes, or a folder with pairs.csv (true translations).")
-    ] = "scenes",
-    count: Annotated[int, typer.Option(help="Number of samples.")] = 200,
-    seed: Annotated[
-        int, typer.Option(help="Seed of the scenes; training uses seeds below 10000.")
-    ] = HELD_OUT_SEED,
-    size: Annotated[
-        str | None,
-        typer.Option(help="Pixels: one number, or HEIGHTxWIDTH. [default: the first model's]"),
-    ] = None,
-    backbone: Annotated[
-        str,
-        typer.Option(
-            help="Feature network of the perceptual distance: random, vgg19-distilled or vgg19."
-        ),
-    ] = "random",
-    backbone_weights: Annotated[Path | None, typer.Option(help="Its weights.")] = None,
-    device: Device = "cpu",
-    json_file: Annotated[
-        Path | None, typer.Option("--json", help="JSON file for all figures.")
-    ] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Compare models and baselines with the true translation."""
-    run_evaluation(
-        EvaluateOptions(
-            models=tuple(models or DEFAULT_MODELS),
-            data=data,
-            count=count,
-            seed=seed,
-            size=size,
-            backbone=backbone,
-            backbone_weights=backbone_weights,
-            device=device,
-            json=json_file,
-            overwrite=overwrite,
-        )
-    )
-    if json_file is not None:
-        typer.echo(f"figures: {json_file}")
 
 
 def _print_outputs(outputs: Outputs) -> None:

@@ -1,153 +1,240 @@
-"""`rabit evaluate`: a table of models and baselines against the true translation."""
+"""`rabit evaluate`: methods measured on one test set, with tables and a report."""
 
 from __future__ import annotations
 
 import json
-import platform
+import math
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
-from rich.table import Table
 
-from rabit import __version__
-from rabit.app.corpora import PREVIEW_SEED, SCENES, DataOptions, OpenData, open_data
+from rabit.app.corpora import PREVIEW_SEED, SCENES
 from rabit.app.display import Bar
 from rabit.app.errors import note
-from rabit.app.options import parse_size
-from rabit.app.translate_command import open_model
-from rabit.data.corpus import SourceCorpus
-from rabit.data.scenes import Scenes
-from rabit.evaluation.benchmark import Benchmark, PairedCorpus, benchmark_dict, evaluate
-from rabit.layers.perceptual import load_backbone
-from rabit.metrics.running import Estimate
-from rabit.writing import check_target, write_files
+from rabit.app.evaluate_networks import OpenNetworks, open_networks
+from rabit.app.evaluate_options import (
+    EvaluateOptions,
+    data_name,
+    open_methods,
+    open_models,
+    open_test_set,
+    picture_size,
+)
+from rabit.app.options import pick_device
+from rabit.evaluation.environment import environment
+from rabit.evaluation.folder import EvaluationFolder
+from rabit.evaluation.measure import Measuring
+from rabit.evaluation.published import PublishedTable
+from rabit.evaluation.report.cases import Failure, failures
+from rabit.evaluation.report.page import ReportInputs, make_page
+from rabit.evaluation.results import export_pairs
+from rabit.evaluation.run import Method, make_and_measure
+from rabit.evaluation.summary import Evaluation, summarise
+from rabit.evaluation.tables import csv_text, evaluation_dict, markdown, published_for
+from rabit.evaluation.testset import TestSet
+from rabit.training.processes import Processes
+from rabit.writing import check_target, naming, sole_writer, write_files
 
-BACKBONES = ("random", "vgg19-distilled", "vgg19")
+# To be raised whenever a figure is computed otherwise, so that old ones are not gone on with.
+VERSION = 1
+# The paper's name of a layout's data.
+_PAPER_DATA = {
+    "ade20k": "ADE20K",
+    "celebahq": "CelebA-HQ (semantic)",
+    "celebahq-edge": "CelebA-HQ (edge)",
+    "deepfashion": "DeepFashion",
+}
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
-    """The options of `rabit evaluate`.
+class Written:
+    """What an evaluation has written.
 
     Args:
-        models: embedded names, folders, files or hub ids.
-        data: scenes, or a folder with pairs.csv.
-        count: number of samples; of a folder at most as many as it has.
-        seed: of the scenes.
-        size: height and width, as `parse_size` reads it; None for the first model's.
-        backbone: feature network of the perceptual distance.
-        backbone_weights: its file.
-        device: cpu or cuda.
-        json: file to write.
-        overwrite: whether that file may be replaced.
+        evaluation: the figures.
+        test: what they were measured on.
+        files: with the tables, and the report last.
     """
 
-    models: tuple[str, ...]
-    data: str
-    count: int
-    seed: int
-    size: str | None
-    backbone: str
-    backbone_weights: Path | None
-    device: str
-    json: Path | None
-    overwrite: bool
+    evaluation: Evaluation
+    test: TestSet
+    files: tuple[Path, ...]
 
 
-def run_evaluation(options: EvaluateOptions) -> None:
-    """Measures, prints the table and writes the JSON file.
+def run_evaluation(options: EvaluateOptions) -> Written | None:
+    """Makes pictures, measures them and writes tables and a report; goes on where it was stopped.
+
+    Where several processes were launched, all of them call this and share the work; the main one
+    alone writes the tables.
+
+    Returns:
+        What was written; None in processes that are not the main one.
 
     Raises:
-        FileExistsError: the JSON file is there and may not be replaced.
+        FileExistsError: the folder holds something else.
         FileNotFoundError: a folder or file is missing.
-        OSError: the JSON file cannot be written; it is named.
+        OSError: a file cannot be written; it is named.
         ValueError: an option or a file is wrong; it is named.
     """
-    if options.json is not None:
-        check_target(options.json)
-    if options.json is not None and options.json.exists() and not options.overwrite:
-        raise FileExistsError(f"{options.json} exists already; replace it with --overwrite")
-    if options.backbone not in (*BACKBONES, "none"):
-        raise ValueError(f"--backbone {options.backbone}: expected one of {', '.join(BACKBONES)}")
-    if len(set(options.models)) != len(options.models):
-        raise ValueError(f"{', '.join(options.models)}: name each model once")
-    opened = open_data(DataOptions(options.data))
-    if opened.source is not None and not opened.source.pair_count:
-        raise FileNotFoundError(
-            f"{options.data}: no pairs.csv; evaluation needs rows of condition, exemplar, "
-            "exemplar_condition and the true translation"
-        )
-    if options.data == SCENES and options.seed < PREVIEW_SEED:
-        note(f"training uses seeds below {PREVIEW_SEED}: the model may know scenes of this seed")
-    backbone = load_backbone(options.backbone, options.backbone_weights)
-    if backbone is None:
-        raise ValueError("--backbone none: the perceptual distance needs one, such as random")
-    models = {name: open_model(name, options.device) for name in options.models}
-    first = next(iter(models.values()))
-    size = first.config.image_size if options.size is None else parse_size(options.size)
-    corpus = open_paired(opened, options.count, options.seed, size)
-    with Bar("evaluating") as bar:
-        benchmark = evaluate(models, corpus, backbone, bar)
-    print_table(benchmark)
-    if options.json is not None:
-        text = json.dumps(_report(options, size, benchmark), indent=2, allow_nan=False) + "\n"
-        write_files({options.json: text.encode()}, overwrite=options.overwrite)
+    check_target(options.out, folder=True)
+    processes = Processes(pick_device(options.device))
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    try:
+        with ExitStack() as stack:
+            return _evaluate_together(options, processes, stack)
+    finally:
+        processes.end()
 
 
-def open_paired(opened: OpenData, count: int, seed: int, size: tuple[int, int]) -> PairedCorpus:
-    """Opens samples whose true translation is known.
-
-    Raises:
-        FileNotFoundError: a file named in pairs.csv is missing.
-        ValueError: the count is below 1, or a file is not as described.
-    """
-    if count < 1:
-        raise ValueError(f"--count {count}: expected 1 or more")
-    source = opened.source
-    if source is None:
-        return Scenes(count, size, seed)
-    rows = range(min(count, source.pair_count))
-    return SourceCorpus(source, size, train=False, indices=rows)
-
-
-def print_table(benchmark: Benchmark) -> None:
-    """Prints the figures, mean and half the 95 % interval."""
-    table = Table(
-        title=f"{benchmark.count} images against the true translation (mean ± 95 % interval)",
-        title_justify="left",
-    )
-    table.add_column("")
-    for heading in ("PSNR dB, higher", "SSIM, higher", f"{benchmark.distance_label}, lower"):
-        table.add_column(heading, justify="right")
-    for row in benchmark.rows:
-        figures = (_spell(row.psnr, 2), _spell(row.ssim, 3), _spell(row.distance, 3))
-        table.add_row(row.name, *figures)
-    console = Console()
-    console = console if console.is_terminal else Console(width=120)
-    console.print(table)
-
-
-def _spell(estimate: Estimate, digits: int) -> str:
-    if estimate.count < 2:
-        return f"{estimate.mean:.{digits}f}"
-    return f"{estimate.mean:.{digits}f} ± {estimate.interval:.{digits}f}"
-
-
-def _report(
-    options: EvaluateOptions, size: tuple[int, int], benchmark: Benchmark
-) -> dict[str, Any]:
-    """The table with what it was measured on."""
-    return {
-        "rabit": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "device": options.device,
-        "data": options.data,
-        "seed": options.seed if options.data == SCENES else None,
-        "size": list(size),
-        "models": list(options.models),
-        **benchmark_dict(benchmark),
+def _evaluate_together(
+    options: EvaluateOptions, processes: Processes, stack: ExitStack
+) -> Written | None:
+    device = processes.device
+    if options.data == SCENES and options.seed < PREVIEW_SEED and processes.main:
+        note(f"training uses seeds below {PREVIEW_SEED}: models may know scenes of this seed")
+    networks = open_networks(options.networks, device)
+    models = open_models(options, device)
+    test = open_test_set(options, picture_size(options, models))
+    methods = open_methods(options, models, test)
+    size = picture_size(options, models)
+    measuring = Measuring(networks.networks, test.exemplars, size)
+    folder = EvaluationFolder(options.out)
+    record = {
+        "version": VERSION,
+        "test set": test.label,
+        "samples": {part: len(samples) for part, samples in test.parts().items()},
+        "digest": test.digest(),
+        "networks": dict(networks.digests),
+        "methods": {method.name: method.key for method in methods},
     }
+
+    def settle() -> None:
+        with naming(options.out):
+            options.out.mkdir(parents=True, exist_ok=True)
+        stack.enter_context(sole_writer(options.out))
+        folder.settle(record, options.overwrite)
+        for text in networks.missing:
+            note(text)
+
+    processes.agree(settle)
+    with ExitStack() as shown:
+        bar = shown.enter_context(Bar("measuring")) if processes.main else None
+        make_and_measure(methods, test, measuring, folder, processes, bar)
+    # The main process goes on when all are done.
+    processes.gather(True)
+    if not processes.main:
+        return None
+    with Bar("summarising") as bar:
+        evaluation = summarise(
+            methods,
+            test,
+            measuring,
+            folder,
+            options.resamples,
+            options.seed,
+            device,
+            options.segmentations,
+            bar,
+        )
+    facts = _facts(options, test, methods, processes)
+    files = _write(options, evaluation, test, methods, networks, facts)
+    return Written(evaluation, test, files)
+
+
+def run_export(options: EvaluateOptions, target: Path) -> int:
+    """Writes what other programs' results are to be made of; see `export_pairs`.
+
+    Returns:
+        The number of pairs.
+    """
+    models = open_models(options, torch.device("cpu"))
+    test = open_test_set(options, picture_size(options, models))
+    with Bar("exporting") as bar:
+        return export_pairs(test, target, options.overwrite, bar)
+
+
+def _facts(
+    options: EvaluateOptions, test: TestSet, methods: Sequence[Method], processes: Processes
+) -> dict[str, str]:
+    """Returns what the figures depend on, for people."""
+    parts = test.parts()
+    told = {"data": data_name(options), "test set": test.label, "seed": str(options.seed)}
+    if "translation" in parts:
+        conditions = len(parts["translation"]) // test.exemplars
+        told["translation"] = (
+            f"{len(parts['translation'])} pictures: {conditions} conditions with {test.exemplars} "
+            "exemplars each"
+        )
+    if "manipulation" in parts:
+        what = "edits" if test.edited else "photographs as their own exemplars (no edits are known)"
+        told["manipulation"] = f"{len(parts['manipulation'])} {what}"
+    told["pictures"] = "PNG files of 8 bits, measured as they are read back"
+    told["intervals"] = f"95 %, {options.resamples} resamples"
+    for method in methods:
+        kind = method.key["kind"]
+        digest = str(method.key.get("weights", method.key.get("pictures", "")))
+        told[method.name] = f"{kind} {digest[:16]}".strip()
+    known = environment(processes.device, torch.get_num_threads())
+    told["measured with"] = ", ".join(f"{n} {v}" for n, v in known.items() if v is not None)
+    if processes.count > 1:
+        told["processes"] = str(processes.count)
+    return told
+
+
+def _write(
+    options: EvaluateOptions,
+    evaluation: Evaluation,
+    test: TestSet,
+    methods: Sequence[Method],
+    networks: OpenNetworks,
+    facts: Mapping[str, str],
+) -> tuple[Path, ...]:
+    """Writes tables and the report."""
+    published = _published(options)
+    folder = EvaluationFolder(options.out)
+    folders = {method.name: method.folder for method in methods}
+    data: dict[str, Any] = {
+        "facts": dict(facts),
+        "networks": dict(networks.digests),
+        "left_out": list(networks.missing),
+        **evaluation_dict(evaluation),
+        "failures": {
+            part.name: [_failure_dict(each) for each in failures(part, folder, folders)]
+            for part in evaluation.parts
+        },
+    }
+    page = make_page(
+        ReportInputs(
+            evaluation=evaluation,
+            folder=folder,
+            folders=folders,
+            facts=facts,
+            extractors=tuple(networks.digests.items()),
+            missing=networks.missing,
+            published=published,
+            exemplars=test.exemplars,
+        )
+    )
+    text = markdown(evaluation, facts, published, networks.missing)
+    files = {
+        options.out / "figures.json": json.dumps(data, indent=1, allow_nan=False) + "\n",
+        options.out / "figures.csv": csv_text(evaluation),
+        options.out / "tables.md": text,
+        options.out / "report.html": page,
+    }
+    write_files({path: content.encode() for path, content in files.items()}, overwrite=True)
+    return tuple(files)
+
+
+def _failure_dict(failure: Failure) -> dict[str, Any]:
+    value = failure.value if math.isfinite(failure.value) else None
+    return {"sample": failure.sample, "reason": failure.reason, "value": value}
+
+
+def _published(options: EvaluateOptions) -> tuple[PublishedTable, ...]:
+    return published_for(_PAPER_DATA.get(options.layout or "", "ADE20K"))

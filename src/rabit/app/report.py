@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from importlib import resources
-
-from PIL import Image
 
 from rabit import __version__
 from rabit.config import ModelConfig
 from rabit.data.pictures import Pixels, palette
+from rabit.evaluation.report.document import captioned, document, encode, picture, style
 from rabit.evaluation.showcase import Showcase, Shown, ShownEdit, ShownScene
 
 GENERATOR = '<meta name="generator" content="rabit demo">'
@@ -48,18 +44,10 @@ class _Album:
 
     def figure(self, name: str, pixels: Pixels, title: str, text: str, kind: str = "") -> str:
         """Returns a picture with its caption; the title is also its text alternative."""
-        stream = io.BytesIO()
-        Image.fromarray(pixels).save(stream, format="PNG", optimize=True)
-        self.files[f"{name}.png"] = stream.getvalue()
-        data = base64.b64encode(stream.getvalue()).decode("ascii")
+        self.files[f"{name}.png"] = png = encode(pixels)
         height, width = pixels.shape[:2]
-        alt = escape(f"{title}: {text}" if text else title, quote=True)
-        return (
-            f'<figure class="{kind}"><label><input type="checkbox" title="enlarge">'
-            f'<img src="data:image/png;base64,{data}" alt="{alt}" width="{width}" '
-            f'height="{height}"></label>'
-            f"<figcaption><b>{escape(title)}</b>{escape(text)}</figcaption></figure>"
-        )
+        shown = picture(png, (height, width), f"{title}: {text}" if text else title)
+        return captioned(shown, title, text, kind)
 
 
 def make_report(showcase: Showcase, config: ModelConfig, facts: Sequence[Fact]) -> Report:
@@ -75,20 +63,8 @@ def make_report(showcase: Showcase, config: ModelConfig, facts: Sequence[Fact]) 
     shown = enumerate(showcase.scenes, 1)
     scenes = "\n".join(_scene(album, i, scene, aligned) for i, scene in shown)
     edits = "\n".join(_edit(album, i, edit) for i, edit in enumerate(showcase.edits, 1))
-    style = (resources.files("rabit.app") / "report.css").read_text(encoding="utf-8")
     title = "Exemplar-based translation and editing"
-    html = f"""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-{GENERATOR}
-<title>RABIT demo: {title}</title>
-<style>
-{style}</style>
-</head>
-<body>
-<header>
+    body = f"""<header>
 <h1>{title}</h1>
 <p class="lead">A map says what is where, a photograph says what it should look like, and the model
 <b>{escape(config.name)}</b> paints the picture. {_method(config)}</p>
@@ -117,10 +93,9 @@ translates nothing else. Figures over many scenes, beside baselines, come from
 <code>rabit evaluate</code>.</p>
 </main>
 <footer>Written by rabit {escape(__version__)} on scenes of seed {showcase.seed}. The pictures lie
-beside this page in <code>images/</code>.</footer>
-</body>
-</html>
-"""
+beside this page in <code>images/</code>.</footer>"""
+    css = style("rabit.app", "report.css")
+    html = document(f"RABIT demo: {title}", GENERATOR, css, body)
     return Report(html=html, pictures=album.files)
 
 

@@ -221,6 +221,11 @@ def to_image(tensor: Float[Tensor, "3 H W"]) -> UInt8[np.ndarray, "H W 3"]:
     return np.ascontiguousarray(scaled.permute(1, 2, 0).numpy())
 
 
+def as_saved(images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B 3 H W"]:
+    """Rounds images in [-1, 1] to the 256 values that a file holds."""
+    return ((images.clamp(-1, 1) + 1) * 127.5).round() / 127.5 - 1
+
+
 def save_png(
     path: str | Path, array: Integer[np.ndarray, "H W *channels"], overwrite: bool = False
 ) -> None:

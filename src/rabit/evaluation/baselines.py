@@ -10,6 +10,7 @@ from rabit.data.batch import Batch
 
 COPIED = "exemplar copied"
 MEAN_COLOURS = "class mean colours"
+BASELINES = frozenset({COPIED, MEAN_COLOURS})
 
 
 def exemplar_copied(batch: Batch) -> Float[Tensor, "B 3 H W"]:

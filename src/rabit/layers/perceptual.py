@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
@@ -21,6 +20,7 @@ from rabit.layers.vgg import (
     Vgg,
 )
 from rabit.layers.weights import fill, read_tensors
+from rabit.writing import file_digest
 
 DISTILLED_STAGES = (2, 2, 4, 4, 1)
 # First digits of the SHA-256 of files that hold Caffe's weights under torchvision's names
@@ -98,7 +98,7 @@ def _vgg19_layout(
     prefix = "features." if "features.0.weight" in weights else ""
     if f"{prefix}0.weight" in weights:
         keys = [f"{prefix}{i}" for i in TORCHVISION_INDICES]
-        if hashlib.sha256(Path(path).read_bytes()).hexdigest().startswith(CAFFE_DIGESTS):
+        if file_digest(Path(path)).startswith(CAFFE_DIGESTS):
             return keys, CAFFE, "Caffe"
         return keys, TORCHVISION, "torchvision"
     if "conv1_1.weight" in weights:

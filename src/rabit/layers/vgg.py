@@ -88,11 +88,7 @@ class Vgg(nn.Module):
 
     def check(self, layers: tuple[str, ...]) -> None:
         """Raises ValueError if a layer's name is not one of this network's."""
-        unknown = [name for name in layers if name not in self.names]
-        if unknown:
-            raise ValueError(
-                f"{self.label} has no layer {', '.join(unknown)}; it has {', '.join(self.names)}"
-            )
+        check_layers(self.label, self.names, layers)
 
     def forward(
         self, images: Float[Tensor, "B 3 H W"], layers: tuple[str, ...]
@@ -119,3 +115,10 @@ class Vgg(nn.Module):
             if name in wanted:
                 found[name] = x
         return found
+
+
+def check_layers(label: str, names: tuple[str, ...], layers: tuple[str, ...]) -> None:
+    """Raises ValueError if a layer's name is not one of those that the network has."""
+    unknown = [name for name in layers if name not in names]
+    if unknown:
+        raise ValueError(f"{label} has no layer {', '.join(unknown)}; it has {', '.join(names)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,3 +67,13 @@ def fill(
                     f"{tuple(target.shape)} for {label}"
                 )
             target.copy_(weights[name])
+
+
+def tensors_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Returns the SHA-256 of tensors with their names, types and shapes, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name, tensor in tensors.items():
+        kept = tensor.detach().cpu().contiguous()
+        digest.update(repr((name, str(kept.dtype), tuple(kept.shape))).encode())
+        digest.update(kept.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

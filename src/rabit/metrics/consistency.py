@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rabit.layers.vgg import Vgg
+from rabit.layers.features import FeatureNetwork
 from rabit.metrics.regions import (
     RegionStatistics,
+    check_maps,
     check_regions,
     cosine,
     region_statistics,
 )
-from rabit.metrics.running import Estimate, RunningMean, check_pair
+from rabit.metrics.running import PerImage, check_pair
 
 Reading = Literal["region", "plain"]
 Statistic = Literal["mean", "deviation"]
 
 
-class SemanticConsistency:
+class SemanticConsistency(PerImage):
     """Cosine between deep features of results and of the truth, per image, then averaged.
 
     VGG_42 and VGG_52 are this at relu4_2 and relu5_2 of VGG-19. In two readings:
@@ -44,13 +46,20 @@ class SemanticConsistency:
         ValueError: the backbone has no such layer, or there is no such reading.
     """
 
-    def __init__(self, backbone: Vgg, layer: str = "relu5_2", reading: Reading = "region") -> None:
+    def __init__(
+        self, backbone: FeatureNetwork, layer: str = "relu5_2", reading: Reading = "region"
+    ) -> None:
+        super().__init__()
         backbone.check((layer,))
         _check_name("reading", reading, get_args(Reading))
         self.backbone = backbone
         self.layer = layer
         self.reading = reading
-        self.running = RunningMean()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the backbone's layers that `compare` reads."""
+        return (self.layer,)
 
     @property
     def label(self) -> str:
@@ -58,13 +67,13 @@ class SemanticConsistency:
         return f"semantic consistency, {_WORDS[self.reading]}, {self.layer} ({self.backbone.label})"
 
     @torch.no_grad()
-    def update(
+    def measure(
         self,
         images: Float[Tensor, "B 3 H W"],
         truth: Float[Tensor, "B 3 H W"],
         regions: Int[Tensor, "B H W"] | None = None,
-    ) -> None:
-        """Measures a batch.
+    ) -> Float[Tensor, " B"]:
+        """Returns the figure of each image, float64.
 
         Args:
             images: results in [-1, 1].
@@ -75,21 +84,49 @@ class SemanticConsistency:
             ValueError: shapes or ranges do not fit, or regions are missing.
         """
         check_pair(images, truth)
-        maps = check_regions(images, (regions,)) if self.reading == "region" else []
-        ours, theirs = (self.backbone(x, (self.layer,))[self.layer] for x in (images, truth))
+        if self.reading == "region":
+            check_regions(images, (regions,))
+        ours, theirs = (self.backbone(x, self.layers) for x in (images, truth))
+        return self.compare(ours, theirs, regions)
+
+    def compare(
+        self,
+        ours: Mapping[str, Float[Tensor, "B C h w"]],
+        theirs: Mapping[str, Float[Tensor, "B C h w"]],
+        regions: Int[Tensor, "B H W"] | None = None,
+    ) -> Float[Tensor, " B"]:
+        """Returns the figure of each image from the backbone's features, which others may share.
+
+        Args:
+            ours: of results, by layer; `layers` must be among them.
+            theirs: of the truth.
+            regions: as in `measure`.
+
+        Raises:
+            ValueError: regions are missing or do not fit.
+        """
+        a, b = ours[self.layer], theirs[self.layer]
         if self.reading == "plain":
-            alike = cosine(*(x.double().permute(0, 2, 3, 1) for x in (ours, theirs)))
-            self.running.add(alike.mean(dim=(1, 2)))
-            return
-        for a, b, ids in zip(ours, theirs, maps[0], strict=True):
-            self.running.add(_weighted(region_statistics(a, ids), region_statistics(b, ids)))
+            alike = cosine(*(x.double().permute(0, 2, 3, 1) for x in (a, b)))
+            return alike.mean(dim=(1, 2))
+        (maps,) = check_maps(len(a), (regions,))
+        found = [
+            _weighted(region_statistics(x, ids), region_statistics(y, ids))
+            for x, y, ids in zip(a, b, maps, strict=True)
+        ]
+        return torch.cat(found)
 
-    def compute(self) -> Estimate:
-        """Returns the mean over all images so far."""
-        return self.running.estimate()
+    def update(
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        truth: Float[Tensor, "B 3 H W"],
+        regions: Int[Tensor, "B H W"] | None = None,
+    ) -> None:
+        """Measures a batch and takes the figures into the mean; arguments as in `measure`."""
+        self.running.add(self.measure(images, truth, regions))
 
 
-class StyleConsistency:
+class StyleConsistency(PerImage):
     """Cosine between statistics of shallow features of results and of exemplars, then averaged.
 
     VGG_M and VGG_V are this at relu1_2 of VGG-19, of the channels' means and of their standard
@@ -117,11 +154,12 @@ class StyleConsistency:
 
     def __init__(
         self,
-        backbone: Vgg,
+        backbone: FeatureNetwork,
         layer: str = "relu1_2",
         statistic: Statistic = "mean",
         reading: Reading = "region",
     ) -> None:
+        super().__init__()
         backbone.check((layer,))
         _check_name("statistic", statistic, get_args(Statistic))
         _check_name("reading", reading, get_args(Reading))
@@ -129,7 +167,11 @@ class StyleConsistency:
         self.layer = layer
         self.statistic = statistic
         self.reading = reading
-        self.running = RunningMean()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the backbone's layers that `compare` reads."""
+        return (self.layer,)
 
     @property
     def label(self) -> str:
@@ -140,14 +182,14 @@ class StyleConsistency:
         )
 
     @torch.no_grad()
-    def update(
+    def measure(
         self,
         images: Float[Tensor, "B 3 H W"],
         exemplars: Float[Tensor, "B 3 H W"],
         regions: Int[Tensor, "B H W"] | None = None,
         exemplar_regions: Int[Tensor, "B H W"] | None = None,
-    ) -> None:
-        """Measures a batch.
+    ) -> Float[Tensor, " B"]:
+        """Returns the figure of each image, float64.
 
         Args:
             images: results in [-1, 1].
@@ -155,27 +197,60 @@ class StyleConsistency:
             regions: ids of the conditions' regions; only the region reading needs them.
             exemplar_regions: ids of the regions of the exemplars' own conditions.
 
+        Returns:
+            (B,) nan for an image that shares no region with its exemplar.
+
         Raises:
             ValueError: shapes or ranges do not fit, or regions are missing.
         """
         check_pair(images, exemplars, "exemplars")
-        if self.reading == "plain":
-            whole = torch.zeros_like(images[:, 0], dtype=torch.long)
-            maps = [whole, whole]
-        else:
-            maps = check_regions(images, (regions, exemplar_regions))
-        ours, theirs = (self.backbone(x, (self.layer,))[self.layer] for x in (images, exemplars))
-        for a, b, ids, exemplar_ids in zip(ours, theirs, *maps, strict=True):
-            measured = region_statistics(a, ids), region_statistics(b, exemplar_ids)
-            self.running.add(_weighted(*measured, self.statistic))
+        if self.reading == "region":
+            check_regions(images, (regions, exemplar_regions))
+        ours, theirs = (self.backbone(x, self.layers) for x in (images, exemplars))
+        return self.compare(ours, theirs, regions, exemplar_regions)
 
-    def compute(self) -> Estimate:
-        """Returns the mean over all images so far.
+    def compare(
+        self,
+        ours: Mapping[str, Float[Tensor, "B C h w"]],
+        theirs: Mapping[str, Float[Tensor, "B C h w"]],
+        regions: Int[Tensor, "B H W"] | None = None,
+        exemplar_regions: Int[Tensor, "B H W"] | None = None,
+    ) -> Float[Tensor, " B"]:
+        """Returns the figure of each image from the backbone's features, which others may share.
+
+        Args:
+            ours: of results, by layer; `layers` must be among them.
+            theirs: of exemplars.
+            regions: as in `measure`.
+            exemplar_regions: as in `measure`.
+
+        Returns:
+            (B,) nan for an image that shares no region with its exemplar.
 
         Raises:
-            ValueError: there was no image, or none with a region that its exemplar shares.
+            ValueError: regions are missing or do not fit.
         """
-        return self.running.estimate()
+        a, b = ours[self.layer], theirs[self.layer]
+        if self.reading == "plain":
+            maps = [torch.zeros_like(x[:, 0], dtype=torch.long) for x in (a, b)]
+        else:
+            maps = check_maps(len(a), (regions, exemplar_regions))
+        found = [
+            _weighted(region_statistics(x, here), region_statistics(y, there), self.statistic)
+            for x, y, here, there in zip(a, b, *maps, strict=True)
+        ]
+        return torch.cat(found)
+
+    def update(
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        exemplars: Float[Tensor, "B 3 H W"],
+        regions: Int[Tensor, "B H W"] | None = None,
+        exemplar_regions: Int[Tensor, "B H W"] | None = None,
+    ) -> None:
+        """Measures a batch and takes the figures into the mean; arguments as in `measure`."""
+        figures = self.measure(images, exemplars, regions, exemplar_regions)
+        self.running.add(figures[~figures.isnan()])
 
 
 _WORDS: dict[Reading, str] = {"region": "by region", "plain": "plain"}
@@ -184,13 +259,16 @@ _WORDS: dict[Reading, str] = {"region": "by region", "plain": "plain"}
 def _weighted(
     ours: RegionStatistics, theirs: RegionStatistics, statistic: Statistic = "mean"
 ) -> Float[Tensor, " 1"]:
-    """Averages the cosines of shared regions by our areas; empty if there is none."""
+    """Averages the cosines of shared regions by our areas; nan if there is none."""
     rows, columns = torch.nonzero(ours.ids[:, None] == theirs.ids, as_tuple=True)
     a, b = (s.means if statistic == "mean" else s.deviations for s in (ours, theirs))
     areas = ours.areas[rows]
     if len(areas) == 0:
-        return areas
-    return ((cosine(a[rows], b[columns]) * areas).sum() / areas.sum())[None]
+        return areas.new_full((1,), torch.nan)
+    average = (cosine(a[rows], b[columns]) * areas).sum() / areas.sum()
+    if not bool(average.isfinite()):
+        raise ValueError("features hold nan or infinity, expected finite numbers")
+    return average[None]
 
 
 def _check_name(kind: str, name: str, known: tuple[str, ...]) -> None:

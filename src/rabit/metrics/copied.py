@@ -7,13 +7,13 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rabit.metrics.regions import check_regions
-from rabit.metrics.running import Estimate, RunningMean, check_pair
+from rabit.metrics.running import PerImage, check_pair
 
 TOLERANCE = 2 * 16 / 255
 """16 steps of 8 bits, for images in [-1, 1]."""
 
 
-class Copied:
+class Copied(PerImage):
     """Share of an image that is the exemplar's, pixel at pixel, where it should not be.
 
     Of the pixels whose region differs between the condition and the exemplar's own condition,
@@ -48,25 +48,28 @@ class Copied:
     label = "copied share"
 
     def __init__(self, tolerance: float = TOLERANCE) -> None:
+        super().__init__()
         if not tolerance >= 0:
             raise ValueError(f"tolerance {tolerance}, expected 0 or more")
         self.tolerance = tolerance
-        self.running = RunningMean()
 
-    def update(
+    def measure(
         self,
         images: Float[Tensor, "B 3 H W"],
         exemplars: Float[Tensor, "B 3 H W"],
         regions: Int[Tensor, "B H W"],
         exemplar_regions: Int[Tensor, "B H W"],
-    ) -> None:
-        """Measures a batch.
+    ) -> Float[Tensor, " B"]:
+        """Returns the share of each image, float64.
 
         Args:
             images: results in [-1, 1].
             exemplars: in [-1, 1].
             regions: ids of the conditions' regions.
             exemplar_regions: ids of the regions of the exemplars' own conditions.
+
+        Returns:
+            (B,) nan for an image whose regions agree with its exemplar's everywhere.
 
         Raises:
             ValueError: shapes or ranges do not fit.
@@ -76,13 +79,15 @@ class Copied:
         elsewhere = (regions != exemplar_regions).flatten(1)
         same = ((images - exemplars).abs().amax(dim=1) <= self.tolerance).flatten(1)
         counts = elsewhere.sum(dim=1, dtype=torch.float64)
-        shares = (same & elsewhere).sum(dim=1) / counts
-        self.running.add(shares[counts > 0])
+        return (same & elsewhere).sum(dim=1) / counts
 
-    def compute(self) -> Estimate:
-        """Returns the mean over all images so far.
-
-        Raises:
-            ValueError: there was no image whose regions differ from its exemplar's.
-        """
-        return self.running.estimate()
+    def update(
+        self,
+        images: Float[Tensor, "B 3 H W"],
+        exemplars: Float[Tensor, "B 3 H W"],
+        regions: Int[Tensor, "B H W"],
+        exemplar_regions: Int[Tensor, "B H W"],
+    ) -> None:
+        """Measures a batch and takes the figures into the mean; arguments as in `measure`."""
+        shares = self.measure(images, exemplars, regions, exemplar_regions)
+        self.running.add(shares[~shares.isnan()])

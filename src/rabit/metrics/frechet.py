@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from rabit.layers.vgg import Vgg
-from rabit.metrics.running import check_images
+from rabit.layers.features import FeatureNetwork
+from rabit.layers.inception import Inception
+from rabit.metrics.running import check_alike, check_images
 
 
 class Extractor(Protocol):
@@ -21,6 +23,19 @@ class Extractor(Protocol):
         """Returns the features."""
 
 
+def distribution_label(extractor: Extractor, genuine: str, other: str) -> str:
+    """Returns what reports call a distance of distributions.
+
+    Args:
+        extractor: whose features it compares.
+        genuine: the name under the published Inception of 2015, such as FID.
+        other: the name under every other network, which is named behind it.
+    """
+    if isinstance(extractor, Inception) and extractor.genuine:
+        return genuine
+    return f"{other} ({extractor.label})"
+
+
 class FrechetDistance:
     """Distance between two sets of images, as Gaussians of their features.
 
@@ -28,11 +43,12 @@ class FrechetDistance:
     (Heusel et al. 2017, Eq. 6). At least 0; lower is better. Figures compare only under one
     `label`, and under one number of images: the fewer there are, the higher the distance
     comes out, the more so where they are fewer than the features. FID is this distance under
-    Inception's 2015 weights and of JPEG files; no other extractor's figure bears that name.
+    Inception's 2015 weights (`rabit.layers.inception`); no other extractor's figure bears that
+    name. Those of the published tables are of JPEG files on both sides (`rabit.metrics.jpeg`).
 
     Args:
-        extractor: the feature network, such as `rabit.layers.squeezenet.load_squeezenet` or
-            `vgg_extractor` give.
+        extractor: the feature network, such as `rabit.layers.inception.load_inception`,
+            `rabit.layers.squeezenet.load_squeezenet` or `vgg_extractor` give.
 
     Example:
         >>> import torch
@@ -52,7 +68,7 @@ class FrechetDistance:
     @property
     def label(self) -> str:
         """What reports call the figure: it names the feature network."""
-        return f"FD ({self.extractor.label})"
+        return distribution_label(self.extractor, "FID", "FD")
 
     @torch.no_grad()
     def update(self, images: Float[Tensor, "B 3 H W"], real: bool) -> None:
@@ -62,7 +78,25 @@ class FrechetDistance:
             ValueError: the shape or the range does not fit, or features are not finite.
         """
         check_images(images)
-        (self.real if real else self.generated).add(self.extractor(images))
+        self.add(self.extractor(images), real)
+
+    def add(self, features: Float[Tensor, "B D"], real: bool) -> None:
+        """Takes in what the extractor gave for images, which others may share.
+
+        Raises:
+            ValueError: features are not finite, or of another length than those before.
+        """
+        (self.real if real else self.generated).add(features)
+
+    def merge(self, other: FrechetDistance) -> None:
+        """Takes in the images of another, such as that of another process.
+
+        Raises:
+            ValueError: it has another extractor.
+        """
+        check_alike(self, other)
+        self.real.merge(other.real)
+        self.generated.merge(other.generated)
 
     def compute(self) -> float:
         """Returns the distance of all images so far.
@@ -107,9 +141,31 @@ class RunningMoments:
         if count == 0:
             return
         mean = vectors.mean(dim=0)
-        centred, gap = vectors - mean, mean - self.mean
-        total = self.count + count
-        self.scatter += centred.T @ centred
+        centred = vectors - mean
+        self._join(count, mean, centred.T @ centred)
+
+    def merge(self, other: RunningMoments) -> None:
+        """Takes in what another has taken in, such as that of another process.
+
+        Raises:
+            ValueError: its vectors are of another length.
+        """
+        if other.count == 0:
+            return
+        if self.count == 0:
+            self.mean, self.scatter = other.mean.clone(), other.scatter.clone()
+            self.count = other.count
+            return
+        if len(other.mean) != len(self.mean):
+            raise ValueError(
+                f"features of length {len(other.mean)}, expected {len(self.mean)} as before"
+            )
+        self._join(other.count, other.mean, other.scatter)
+
+    def _join(self, count: int, mean: Float[Tensor, " D"], scatter: Float[Tensor, "D D"]) -> None:
+        """Merges a group's count, mean and sum of outer products of deviations."""
+        gap, total = mean - self.mean, self.count + count
+        self.scatter = self.scatter + scatter
         self.scatter += torch.outer(gap, gap) * (self.count * count / total)
         self.mean = self.mean + gap * (count / total)
         self.count = total
@@ -172,22 +228,34 @@ def _square_root(covariance: Float[Tensor, "D D"]) -> Float[Tensor, "D D"]:
     return vectors * torch.where(values > finest, values, 0.0).sqrt()
 
 
-class _PooledVgg(nn.Module):
-    """The mean over positions of one layer of a VGG."""
+class PooledLayer(nn.Module):
+    """The mean over positions of one layer of a feature network: an `Extractor`.
 
-    def __init__(self, backbone: Vgg, layer: str) -> None:
+    Args:
+        backbone: the feature network.
+        layer: name of its layer.
+
+    Raises:
+        ValueError: the backbone has no such layer.
+    """
+
+    def __init__(self, backbone: FeatureNetwork, layer: str) -> None:
         super().__init__()
         backbone.check((layer,))
         self.backbone = backbone
-        self.layer = layer
+        self.layers = (layer,)
         self.label = f"{backbone.label}, mean of {layer}"
 
     def forward(self, images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, "B D"]:
         """Returns the features of images in [-1, 1]."""
-        return self.backbone(images, (self.layer,))[self.layer].mean(dim=(2, 3))
+        return self.pooled(self.backbone(images, self.layers))
+
+    def pooled(self, features: Mapping[str, Float[Tensor, "B D h w"]]) -> Float[Tensor, "B D"]:
+        """Returns the same from the backbone's features by layer, which others may share."""
+        return features[self.layers[0]].mean(dim=(2, 3))
 
 
-def vgg_extractor(backbone: Vgg, layer: str = "relu5_1") -> Extractor:
+def vgg_extractor(backbone: FeatureNetwork, layer: str = "relu5_1") -> PooledLayer:
     """Builds an extractor of spatially averaged features, for `FrechetDistance`.
 
     Args:
@@ -198,4 +266,4 @@ def vgg_extractor(backbone: Vgg, layer: str = "relu5_1") -> Extractor:
     Raises:
         ValueError: the backbone has no such layer.
     """
-    return _PooledVgg(backbone, layer)
+    return PooledLayer(backbone, layer)

@@ -66,12 +66,29 @@ def check_regions(images: Float[Tensor, "B 3 H W"], maps: Sequence[Tensor | None
     Raises:
         ValueError: one is missing, holds no integers or is of another size than the images.
     """
-    shape = (images.shape[0], *images.shape[-2:])
+    height, width = images.shape[-2:]
+    return check_maps(len(images), maps, (height, width))
+
+
+def check_maps(
+    count: int, maps: Sequence[Tensor | None], size: tuple[int, int] | None = None
+) -> list[Tensor]:
+    """Returns maps of regions, (B, H, W).
+
+    Args:
+        count: number of images, B.
+        maps: what to check.
+        size: (H, W); None for maps of any size.
+
+    Raises:
+        ValueError: one is missing, holds no integers or has another shape.
+    """
     found = []
     for regions in maps:
         if regions is None:
             raise ValueError("the reading by region needs maps of regions (B, H, W), found none")
-        if regions.is_floating_point() or tuple(regions.shape) != shape:
+        shape = (count, *(size or regions.shape[1:]))
+        if regions.is_floating_point() or regions.ndim != 3 or tuple(regions.shape) != shape:
             raise ValueError(
                 f"regions are {tuple(regions.shape)} of {regions.dtype}, expected integers {shape}"
             )

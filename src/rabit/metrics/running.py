@@ -52,12 +52,11 @@ class RunningMean:
         if count == 0:
             return
         mean = float(values.mean())
-        squares = float(((values - mean) ** 2).sum())
-        total = self.count + count
-        gap = mean - self.mean
-        self.squares += squares + gap**2 * self.count * count / total
-        self.mean += gap * count / total
-        self.count = total
+        self._join(count, mean, float(((values - mean) ** 2).sum()))
+
+    def merge(self, other: RunningMean) -> None:
+        """Takes in what another has taken in, such as that of another process."""
+        self._join(other.count, other.mean, other.squares)
 
     def estimate(self) -> Estimate:
         """Returns the mean and its standard error.
@@ -71,6 +70,40 @@ class RunningMean:
         if self.count > 1:
             error = math.sqrt(self.squares / (self.count - 1) / self.count)
         return Estimate(mean=self.mean, standard_error=error, count=self.count)
+
+    def _join(self, count: int, mean: float, squares: float) -> None:
+        """Merges a group's count, mean and sum of squared deviations."""
+        total = self.count + count
+        if total == 0:
+            return
+        gap = mean - self.mean
+        self.squares += squares + gap**2 * self.count * count / total
+        self.mean += gap * count / total
+        self.count = total
+
+
+class PerImage:
+    """A metric with one figure an image: its `update` adds them to a running mean."""
+
+    def __init__(self) -> None:
+        self.running = RunningMean()
+
+    def merge(self, other: PerImage) -> None:
+        """Takes in the figures of another of the same kind, such as that of another process.
+
+        Raises:
+            ValueError: it is of another kind.
+        """
+        check_alike(self, other)
+        self.running.merge(other.running)
+
+    def compute(self) -> Estimate:
+        """Returns the mean over all images so far.
+
+        Raises:
+            ValueError: no image was measured, or none had a figure.
+        """
+        return self.running.estimate()
 
 
 def check_pair(
@@ -112,3 +145,14 @@ def check_range(images: Float[Tensor, "B 3 H W"], name: str) -> None:
     low, high = float(images.min()), float(images.max())
     if not (low >= -1.001 and high <= 1.001):
         raise ValueError(f"{name} hold values from {low:.3g} to {high:.3g}, expected [-1, 1]")
+
+
+def check_alike(ours: object, theirs: object) -> None:
+    """Raises ValueError where two metrics measure different things and cannot be merged.
+
+    By their classes and, where they have one, by their labels, which name all that figures depend
+    on.
+    """
+    names = [str(getattr(x, "label", type(x).__name__)) for x in (ours, theirs)]
+    if type(ours) is not type(theirs) or names[0] != names[1]:
+        raise ValueError(f"{names[1]} cannot be merged into {names[0]}, expected one metric")

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from rabit.metrics.running import check_images
+from rabit.metrics.running import check_alike, check_images
 
 COARSEST = 16
 PATCH = 7
@@ -43,16 +43,19 @@ class SlicedWasserstein:
     Args:
         seed: of places and directions.
         same_places: whether image i of both sets is read at the same places.
+        first: how many images of each set lie in front of these, for a part of sets whose parts
+            are merged in order.
     """
 
     label = "SWD"
 
-    def __init__(self, seed: int = 0, same_places: bool = True) -> None:
+    def __init__(self, seed: int = 0, same_places: bool = True, first: int = 0) -> None:
+        self.drawn_by, self.first = (seed, same_places), first
         seeds = torch.Generator().manual_seed(seed)
-        first, second, self.directions_seed = torch.randint(2**62, (3,), generator=seeds).tolist()
+        one, other, self.directions_seed = torch.randint(2**62, (3,), generator=seeds).tolist()
         self.places = {
-            True: torch.Generator().manual_seed(first),
-            False: torch.Generator().manual_seed(first if same_places else second),
+            True: torch.Generator().manual_seed(one),
+            False: torch.Generator().manual_seed(one if same_places else other),
         }
         self.patches: dict[bool, list[list[Tensor]]] = {True: [], False: []}
         self.size: tuple[int, int] | None = None
@@ -78,14 +81,47 @@ class SlicedWasserstein:
             )
         self.size, self.device = size, images.device
         levels = laplacian_pyramid(images.float())
-        # Places are drawn image by image, so that they do not depend on the batches.
-        drawn = [[self._draw(level, real) for level in levels] for _ in images]
         kept = self.patches[real]
         if not kept:
             kept.extend([] for _ in levels)
+            for _ in range(self.first):
+                for level in levels:
+                    self._draw(level, real)
+        # Places are drawn image by image, so that they do not depend on the batches.
+        drawn = [[self._draw(level, real) for level in levels] for _ in images]
         for number, level in enumerate(levels):
             corners = torch.stack([places[number] for places in drawn]).to(level.device)
             kept[number].append(patches_at(level, corners).flatten(0, 1).cpu())
+
+    def merge(self, other: SlicedWasserstein) -> None:
+        """Takes in the images behind its own, such as those of another process.
+
+        Raises:
+            ValueError: the other has another seed, does not begin (`first`) where this one ends,
+                or its images are of another size.
+        """
+        check_alike(self, other)
+        sizes = {size for size in (self.size, other.size) if size is not None}
+        if other.drawn_by != self.drawn_by or len(sizes) > 1:
+            raise ValueError(
+                f"SWD of {other.size} images with {other.drawn_by}, expected {self.size} with "
+                f"{self.drawn_by} (seed, same places)"
+            )
+        for real, theirs in other.patches.items():
+            if not theirs:
+                continue
+            kept = self.patches[real]
+            end = self.first + (sum(map(len, kept[0])) // PATCHES if kept else 0)
+            if other.first != end:
+                raise ValueError(
+                    f"SWD of images from number {other.first} on, expected {end}: give first={end}"
+                )
+            if not kept:
+                kept.extend([] for _ in theirs)
+            for mine, level in zip(kept, theirs, strict=True):
+                mine.extend(level)
+            self.places[real].set_state(other.places[real].get_state())
+        self.size = self.size or other.size
 
     def compute(self) -> float:
         """Returns the distance of all images so far, the mean of `by_level`."""

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rabit.alignment import Correspondence
-from rabit.evaluation.benchmark import as_saved
+from rabit.data.images import as_saved
 from rabit.evaluation.correspondence.contestants import Contestant
 from rabit.evaluation.correspondence.views import View
 from rabit.metrics.pixels import psnr, ssim

@@ -1,4 +1,4 @@
-"""What every row of an ablation is measured on: held-out pairs to translate, and edits."""
+"""What methods are measured on: held-out conditions with several exemplars each, and edits."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from rabit.data.transforms import View
 from rabit.evaluation.showcase import HELD_OUT_SEED
 
 EXEMPLARS = 3
-"""Exemplars of a condition whose results are compared with each other (paper 4.2)."""
+"""Exemplars that every condition is translated with (paper 4.2)."""
+
+
+PARTS = ("translation", "manipulation")
 
 
 class Samples(Protocol):
@@ -39,29 +42,40 @@ class Counts:
     """How many held-out samples are measured, at most.
 
     Args:
-        pairs: pairs of a condition and an exemplar.
-        diverse: of their conditions, those that are translated with EXEMPLARS exemplars.
-        edits: edits.
+        conditions: that are translated, each with `exemplars` exemplars.
+        edits: that are made.
+        exemplars: of a condition.
+
+    Raises:
+        ValueError: there are less than two conditions or edits, or no exemplar.
     """
 
-    pairs: int
-    diverse: int
+    conditions: int
     edits: int
+    exemplars: int = EXEMPLARS
+
+    def __post_init__(self) -> None:
+        for name, fewest in (("conditions", 2), ("edits", 2), ("exemplars", 1)):
+            if getattr(self, name) < fewest:
+                raise ValueError(f"{name}: {getattr(self, name)}, expected {fewest} or more")
 
 
 @dataclass(frozen=True)
 class TestSet:
-    """Held-out samples in three parts; pictures are read or drawn as they are asked for.
+    """Held-out samples in two parts; pictures are read or drawn as they are asked for.
 
     Args:
         label: what they are, for reports.
         kind: of the conditions.
         classes: names of the conditions' channels.
-        translation: pairs of a condition and an exemplar of another layout.
-        diverse: EXEMPLARS samples of each of some conditions, one behind the other.
+        translation: samples whose exemplar has another layout, `exemplars` of each condition, one
+            behind the other.
+        exemplars: of a condition.
         manipulation: samples whose exemplar is the picture before an edit.
         edited: whether they are; where no edits are known the exemplar is the truth itself.
+        sources: which photograph each of the edits is of, by number; empty if each is of its own.
         names: of the pictures that are read; empty where they are drawn.
+        protocols: of PARTS, those that are measured.
     """
 
     __test__ = False  # no class of tests
@@ -70,18 +84,35 @@ class TestSet:
     kind: Kind
     classes: tuple[str, ...]
     translation: Samples
-    diverse: Samples
+    exemplars: int
     manipulation: Samples
     edited: bool = True
+    sources: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    protocols: tuple[str, ...] = PARTS
 
     def parts(self) -> dict[str, Samples]:
-        """The three parts by name."""
-        return {name: getattr(self, name) for name in ("translation", "diverse", "manipulation")}
+        """The parts by name."""
+        return {name: getattr(self, name) for name in self.protocols}
+
+    def clusters(self, part: str) -> tuple[int, ...]:
+        """Numbers what samples have in common: their condition, or the photograph they edit.
+
+        Args:
+            part: of the test set.
+
+        Returns:
+            A number a sample; samples with the same one are no independent draws.
+        """
+        count = len(self.parts()[part])
+        if part == "translation":
+            return tuple(index // self.exemplars for index in range(count))
+        return self.sources or tuple(range(count))
 
     def digest(self) -> str:
         """Returns a hash that changes with the samples: of names, numbers and some pictures."""
-        digest = hashlib.sha256(repr((self.label, self.classes, self.names)).encode())
+        told = (self.label, self.classes, self.exemplars, self.names)
+        digest = hashlib.sha256(repr(told).encode())
         for part in self.parts().values():
             digest.update(str(len(part)).encode())
             for sample in (part[0], part[len(part) - 1]):
@@ -100,15 +131,21 @@ def every(samples: Samples) -> Iterator[Sample]:
     return (samples[index] for index in range(len(samples)))
 
 
-def scenes_test_set(counts: Counts, size: tuple[int, int], seed: int = HELD_OUT_SEED) -> TestSet:
+def scenes_test_set(
+    counts: Counts,
+    size: tuple[int, int],
+    seed: int = HELD_OUT_SEED,
+    protocols: tuple[str, ...] = PARTS,
+) -> TestSet:
     """Draws held-out scenes, whose true translations and edits are known.
 
     Args:
         counts: how many.
         size: height and width.
         seed: of the scenes, one that no training uses.
+        protocols: of PARTS, those that are measured.
     """
-    pairs = Scenes(counts.pairs, size, seed)
+    scenes = Scenes(counts.conditions, size, seed)
     edits: list[Sample] = []
     number = 0
     while len(edits) < counts.edits:
@@ -118,9 +155,10 @@ def scenes_test_set(counts: Counts, size: tuple[int, int], seed: int = HELD_OUT_
         label=f"generated scenes of seed {seed}, {size[0]}x{size[1]}",
         kind="semantic",
         classes=CLASSES,
-        translation=pairs,
-        diverse=_SceneExemplars(pairs, min(counts.diverse, counts.pairs)),
+        translation=_SceneExemplars(scenes, counts.exemplars),
+        exemplars=counts.exemplars,
         manipulation=edits[: counts.edits],
+        protocols=protocols,
     )
 
 
@@ -130,6 +168,7 @@ def folder_test_set(
     size: tuple[int, int],
     held_out: Sequence[str],
     edits: Source | None = None,
+    protocols: tuple[str, ...] = PARTS,
 ) -> TestSet:
     """Opens what a training on a folder has held out.
 
@@ -145,6 +184,7 @@ def folder_test_set(
         edits: a folder of edits with their truths, as `rabit data edits` writes it, of which those
             of pictures that were trained on are left out; None to have the held-out pictures
             translated with themselves as exemplars.
+        protocols: of PARTS, those that are measured.
 
     Raises:
         ValueError: less than two pictures or edits are held out, or the folders' conditions differ.
@@ -159,10 +199,13 @@ def folder_test_set(
     chosen = held
     if source.pair_count:
         stems = {str(PurePosixPath(name).with_suffix("")) for name in names}
-        rows = range(source.pair_count)
-        chosen = [row for row in rows if source.pair_names[row] in stems] or list(rows)
-    pairs = SourceCorpus(source, size, train=False, indices=chosen[: counts.pairs])
+        every_row = range(source.pair_count)
+        chosen = [r for r in every_row if source.pair_names[r] in stems] or list(every_row)
+    pairs = SourceCorpus(source, size, train=False, indices=chosen)
+    conditions = min(counts.conditions, len(pairs))
+    exemplars = min(counts.exemplars, len(pairs))
     other: Samples = _Itself(source, held[: counts.edits], size)
+    sources: tuple[int, ...] = ()
     if edits is not None:
         if edits.channels != source.channels or not edits.pair_count:
             raise ValueError(
@@ -170,27 +213,31 @@ def folder_test_set(
                 "edits writes such a folder"
             )
         unseen = _unseen_edits(edits, set(source.names) - names)
-        other = SourceCorpus(edits, size, train=False, indices=unseen[: counts.edits])
+        rows = list(unseen)[: counts.edits]
+        other = SourceCorpus(edits, size, train=False, indices=rows)
+        sources = tuple(_numbered([unseen[row] for row in rows]))
     return TestSet(
-        label=f"{len(pairs)} held out of {source.root.name}, {size[0]}x{size[1]}",
+        label=f"{conditions} held out of {source.root.name}, {size[0]}x{size[1]}",
         kind=source.kind,
         classes=source.channels,
-        translation=pairs,
-        diverse=_Exchanged(pairs, min(counts.diverse, len(pairs))),
+        translation=_Exchanged(pairs, conditions, exemplars),
+        exemplars=exemplars,
         manipulation=other,
         edited=edits is not None,
+        sources=sources,
+        protocols=protocols,
         names=tuple(sorted(names)),
     )
 
 
-def _unseen_edits(edits: Source, trained: set[str]) -> list[int]:
-    """Returns the rows of a folder's edits that are of none of the pictures trained on."""
+def _unseen_edits(edits: Source, trained: set[str]) -> dict[int, str]:
+    """Returns the rows of a folder's edits of pictures that were not trained on, with these."""
     path = edits.root / TABLE
-    sources = [""] * edits.pair_count
+    sources = [f"{row} of {edits.root}" for row in range(edits.pair_count)]
     if path.is_file():
         with path.open(newline="", encoding="utf-8") as lines:
             sources = [row["source"] for row in csv.DictReader(lines)]
-    rows = [row for row, source in enumerate(sources) if source not in trained]
+    rows = {row: source for row, source in enumerate(sources) if source not in trained}
     if len(rows) < 2:
         raise ValueError(
             f"{edits.root}: {len(rows)} of {len(sources)} edits are of pictures that were not "
@@ -198,6 +245,12 @@ def _unseen_edits(edits: Source, trained: set[str]) -> list[int]:
             "that are held out"
         )
     return rows
+
+
+def _numbered(names: Sequence[str]) -> list[int]:
+    """Numbers names by their first occurrence."""
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(name, len(numbers)) for name in names]
 
 
 def _scene_edits(seed: int, size: tuple[int, int]) -> list[Sample]:
@@ -216,17 +269,17 @@ def _scene_edits(seed: int, size: tuple[int, int]) -> list[Sample]:
 
 
 class _SceneExemplars:
-    """EXEMPLARS samples of each of the first scenes."""
+    """Samples of each scene with as many exemplars, its own first."""
 
-    def __init__(self, scenes: Scenes, conditions: int) -> None:
+    def __init__(self, scenes: Scenes, exemplars: int) -> None:
         self.scenes = scenes
-        self.conditions = conditions
+        self.exemplars = exemplars
 
     def __len__(self) -> int:
-        return self.conditions * EXEMPLARS
+        return len(self.scenes) * self.exemplars
 
     def __getitem__(self, index: int, /) -> Sample:
-        scene, which = divmod(index, EXEMPLARS)
+        scene, which = divmod(index, self.exemplars)
         own, drawn = self.scenes[scene], self.scenes.exemplars(scene, which + 1)[which]
         return replace(
             own,
@@ -240,15 +293,16 @@ class _SceneExemplars:
 class _Exchanged:
     """The first conditions with their own exemplar and those of the pairs that follow."""
 
-    def __init__(self, pairs: SourceCorpus, conditions: int) -> None:
+    def __init__(self, pairs: SourceCorpus, conditions: int, exemplars: int) -> None:
         self.pairs = pairs
         self.conditions = conditions
+        self.exemplars = exemplars
 
     def __len__(self) -> int:
-        return self.conditions * EXEMPLARS
+        return self.conditions * self.exemplars
 
     def __getitem__(self, index: int, /) -> Sample:
-        number, which = divmod(index, EXEMPLARS)
+        number, which = divmod(index, self.exemplars)
         own, other = self.pairs[number], self.pairs[(number + which) % len(self.pairs)]
         return replace(
             own,

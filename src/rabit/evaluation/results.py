@@ -1,8 +1,9 @@
-"""Where pictures to be measured come from: a trained model, or a folder of another program's."""
+"""Where measured pictures come from: a model, a baseline, or a folder of another program's."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import time
 from collections.abc import Callable, Sequence
@@ -16,11 +17,10 @@ from jaxtyping import Float
 from PIL import Image
 from torch import Tensor
 
-from rabit.ablation.testset import TestSet, every, file_name
-from rabit.data.batch import PictureCondition, Sample, collate
-from rabit.data.images import png_bytes, read_image, to_image, to_tensor
+from rabit.data.batch import Batch, PictureCondition, Sample, collate
+from rabit.data.images import as_saved, png_bytes, read_image, to_image, to_tensor
 from rabit.data.pictures import condition_pixels
-from rabit.evaluation.benchmark import as_saved
+from rabit.evaluation.testset import TestSet, every, file_name
 from rabit.inference import Translator
 from rabit.writing import write_files
 
@@ -73,6 +73,23 @@ class ModelResults:
 
 
 @dataclass(frozen=True)
+class BaselineResults:
+    """Pictures that need no network.
+
+    Args:
+        compute: makes them of a batch.
+        classes: number of the conditions' channels.
+    """
+
+    compute: Callable[[Batch], Float[Tensor, "B 3 H W"]]
+    classes: int
+
+    def make(self, part: str, first: int, samples: Sequence[Sample]) -> Made:
+        """Computes; see `Results`."""
+        return Made(as_saved(self.compute(collate(samples, self.classes))))
+
+
+@dataclass(frozen=True)
 class FolderResults:
     """Pictures that another program made of exported pairs.
 
@@ -92,13 +109,22 @@ class FolderResults:
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(f"--results {self.name}={self.folder}: no such folder")
-        names = [file_name(part, i) for part, s in test.parts().items() for i in range(len(s))]
+        names = picture_names(test)
         missing = [name for name in names if self._path(name) is None]
         if missing:
             raise FileNotFoundError(
                 f"{self.folder}: {len(missing)} of {len(names)} pictures are missing, the first is "
                 f"{missing[0]}.png; --export-pairs writes what each is to be made from"
             )
+
+    def digest(self, test: TestSet) -> str:
+        """Returns a hash of the pictures' files, that of a folder which `check` has passed."""
+        digest = hashlib.sha256()
+        for name in picture_names(test):
+            path = self._path(name)
+            assert path is not None
+            digest.update(name.encode() + path.read_bytes())
+        return digest.hexdigest()
 
     def make(self, part: str, first: int, samples: Sequence[Sample]) -> Made:
         """Reads; see `Results`.
@@ -123,6 +149,11 @@ class FolderResults:
     def _path(self, name: str) -> Path | None:
         found = (self.folder / f"{name}{ending}" for ending in (".png", ".jpg", ".jpeg"))
         return next((path for path in found if path.is_file()), None)
+
+
+def picture_names(test: TestSet) -> list[str]:
+    """Returns what the pictures of all samples of a test set are called."""
+    return [file_name(part, i) for part, s in test.parts().items() for i in range(len(s))]
 
 
 def export_pairs(

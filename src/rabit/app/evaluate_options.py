@@ -1,0 +1,258 @@
+"""The options of `rabit evaluate`, and what they open."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rabit.app.corpora import SCENES, DataOptions, OpenData, open_data
+from rabit.app.evaluate_networks import NetworkOptions
+from rabit.app.options import parse_size
+from rabit.data.edits.files import TABLE
+from rabit.data.text import read_text
+from rabit.evaluation.baselines import (
+    COPIED,
+    MEAN_COLOURS,
+    class_mean_colours,
+    exemplar_copied,
+)
+from rabit.evaluation.folder import folder_name
+from rabit.evaluation.results import BaselineResults, FolderResults, ModelResults
+from rabit.evaluation.run import Method
+from rabit.evaluation.testset import (
+    PARTS,
+    Counts,
+    TestSet,
+    folder_test_set,
+    scenes_test_set,
+)
+from rabit.fields import to_dict
+from rabit.inference import Translator, load
+from rabit.layers.weights import tensors_digest
+
+
+@dataclass(frozen=True)
+class EvaluateOptions:
+    """The options of `rabit evaluate`.
+
+    Args:
+        models: embedded names, folders, files or hub ids, or NAME=MODEL.
+        results: NAME=FOLDER of other programs' pictures.
+        baselines: whether results that need no network are measured too.
+        data: scenes, or a folder.
+        layout: of the folder; found out if None.
+        condition: what is translated from, where the folder leaves a choice.
+        held_out: file with the names of the folder's pictures that are measured on.
+        edits: folder of edits.
+        protocols: of PARTS; both if empty.
+        count: of conditions.
+        exemplars: of each condition.
+        edit_count: of edits.
+        seed: of the scenes, and of resamples.
+        size: height and width, as `parse_size` reads it; None for the first model's.
+        networks: what figures read.
+        segmentations: folder METHOD/NAME.png of maps that a segmenter made of the pictures.
+        resamples: of the bootstrap.
+        device: cpu or cuda.
+        threads: of the CPU.
+        out: the folder to write.
+        overwrite: whether another evaluation in it may be replaced.
+    """
+
+    models: tuple[str, ...]
+    results: tuple[str, ...]
+    baselines: bool
+    data: str
+    layout: str | None
+    condition: str | None
+    held_out: Path | None
+    edits: Path | None
+    protocols: tuple[str, ...]
+    count: int
+    exemplars: int
+    edit_count: int
+    seed: int
+    size: str | None
+    networks: NetworkOptions
+    segmentations: Path | None
+    resamples: int
+    device: str
+    threads: int | None
+    out: Path
+    overwrite: bool
+
+    def __post_init__(self) -> None:
+        unknown = [name for name in self.protocols if name not in PARTS]
+        if unknown:
+            raise ValueError(f"--protocol {unknown[0]}: expected {' or '.join(PARTS)}")
+        fewest = {"threads": 1, "resamples": 2, "count": 2, "edit_count": 2, "exemplars": 1}
+        for name, least in fewest.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                flag = "--" + name.replace("_", "-")
+                raise ValueError(f"{flag} {value}: expected {least} or more")
+
+
+def open_models(options: EvaluateOptions, device: torch.device) -> dict[str, Translator]:
+    """Loads the models by what they are called.
+
+    Raises:
+        ValueError: two have one name, or one cannot be loaded; it is named.
+    """
+    models: dict[str, Translator] = {}
+    for given in options.models:
+        name, source = _named(given)
+        if name in models:
+            raise ValueError(f"{given}: there is another {name}; name it as NAME=MODEL")
+        models[name] = load(source).to(device)
+    return models
+
+
+def _named(given: str) -> tuple[str, str]:
+    """Splits NAME=MODEL; a model alone is called by the end of its path."""
+    name, equals, source = given.partition("=")
+    if equals and name and source:
+        return name, source
+    path = Path(given)
+    # A run's model lies in RUN/model.
+    stem = path.parent.name if path.name == "model" and path.parent.name else path.name
+    return (stem or given), given
+
+
+def open_methods(
+    options: EvaluateOptions, models: dict[str, Translator], test: TestSet
+) -> list[Method]:
+    """Returns everything that is measured: models, other programs' pictures, baselines.
+
+    Raises:
+        FileNotFoundError: a folder or a picture in it is missing.
+        ValueError: a name is taken, or a model was trained on other classes.
+    """
+    methods = []
+    for name, model in models.items():
+        if model.classes != test.classes:
+            raise ValueError(
+                f"{name} was trained on the classes {', '.join(model.classes)}; the data has "
+                f"{', '.join(test.classes)}"
+            )
+        key = {
+            "kind": "model",
+            "weights": tensors_digest(model.network.state_dict()),
+            "config": _digest(to_dict(model.config)),
+        }
+        methods.append(Method(name, folder_name(name), ModelResults(model), key))
+    for given in options.results:
+        name, equals, folder = given.partition("=")
+        if not (name and equals and folder):
+            raise ValueError(f"--results {given}: expected NAME=FOLDER")
+        other = FolderResults(name, Path(folder))
+        other.check(test)
+        key = {"kind": "folder", "pictures": other.digest(test)}
+        methods.append(Method(name, folder_name(name), other, key, made=False))
+    if options.baselines:
+        methods += _baselines(test)
+    names = [method.folder for method in methods]
+    for method in methods:
+        if names.count(method.folder) > 1:
+            raise ValueError(f"{method.name}: there is another method of this name; use NAME=...")
+    if not methods:
+        raise ValueError("nothing to evaluate: give models, or --results NAME=FOLDER")
+    return methods
+
+
+def _baselines(test: TestSet) -> list[Method]:
+    """Returns the results that need no network; mean colours are for maps of classes."""
+    computed = {COPIED: exemplar_copied}
+    if test.kind == "semantic":
+        computed[MEAN_COLOURS] = class_mean_colours
+    return [
+        Method(
+            name,
+            folder_name(name),
+            BaselineResults(compute, len(test.classes)),
+            {"kind": "baseline"},
+            made=False,
+        )
+        for name, compute in computed.items()
+    ]
+
+
+def open_test_set(options: EvaluateOptions, size: tuple[int, int]) -> TestSet:
+    """Opens what is measured on.
+
+    Raises:
+        FileNotFoundError: a folder or file is missing.
+        ValueError: the data is not as described, or an option does not fit it.
+    """
+    opened = open_data(DataOptions(options.data, options.layout, options.condition))
+    counts = Counts(options.count, options.edit_count, options.exemplars)
+    protocols = tuple(name for name in PARTS if name in (options.protocols or PARTS))
+    if opened.source is None:
+        for flag, value in (("--held-out", options.held_out), ("--edits", options.edits)):
+            if value is not None:
+                raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
+        return scenes_test_set(counts, size, options.seed, protocols)
+    edits = None
+    if options.edits is not None:
+        edits = open_data(DataOptions(str(options.edits)), opened.kind).source
+    elif (Path(options.data) / TABLE).is_file():
+        # A folder of edits has nothing else to translate.
+        edits, protocols = opened.source, _only_edits(options)
+    return folder_test_set(
+        opened.source, counts, size, _held_out(options, opened), edits, protocols
+    )
+
+
+def _only_edits(options: EvaluateOptions) -> tuple[str, ...]:
+    if "translation" in options.protocols:
+        raise ValueError(
+            f"--protocol translation: {options.data} holds edits; give the folder of photographs "
+            "as --data and this one as --edits"
+        )
+    return ("manipulation",)
+
+
+def _held_out(options: EvaluateOptions, opened: OpenData) -> Sequence[str]:
+    """Returns the names of the pictures to measure on: listed, the layout's test set, or all."""
+    source = opened.source
+    assert source is not None
+    if options.held_out is None:
+        chosen = range(len(source)) if source.split is None else source.split.test
+        return [source.names[index] for index in chosen]
+    lines = read_text(options.held_out).splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    unknown = sorted(set(names) - set(source.names))
+    if unknown:
+        raise ValueError(
+            f"{options.held_out}: {len(unknown)} names are not in {options.data}, the first is "
+            f"{unknown[0]}; expected one of its pictures a line, as in a run's held-out.txt"
+        )
+    return names
+
+
+def picture_size(options: EvaluateOptions, models: dict[str, Translator]) -> tuple[int, int]:
+    """Returns height and width of the pictures: as told, or the first model's.
+
+    Raises:
+        ValueError: nothing tells.
+    """
+    if options.size is not None:
+        return parse_size(options.size)
+    if not models:
+        raise ValueError("--size: expected pixels such as 256, since there is no model that tells")
+    return next(iter(models.values())).config.image_size
+
+
+def data_name(options: EvaluateOptions) -> str:
+    """Returns the data as the record and reports have it."""
+    return SCENES if options.data == SCENES else str(Path(options.data).resolve())
+
+
+def _digest(data: Any) -> str:
+    return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()

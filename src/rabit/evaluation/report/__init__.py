@@ -1,0 +1,3 @@
+"""The report of an evaluation: one HTML page that needs nothing else."""
+
+from __future__ import annotations

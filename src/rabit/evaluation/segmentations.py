@@ -1,0 +1,78 @@
+"""Mean IoU and pixel accuracy of maps that a user's segmenter made of the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from rabit.data.images import read_labels
+from rabit.evaluation.intervals import Figure, Resamples
+from rabit.evaluation.quantities import Quantity
+from rabit.evaluation.testset import Samples
+from rabit.metrics.segmentation import confusion_matrices
+
+SEGMENTATION_QUANTITIES = (
+    Quantity(
+        "mean_iou", "mean IoU", "mean IoU of the classes (given maps)", "consistency", "higher", 3
+    ),
+    Quantity(
+        "pixel_accuracy", "accuracy", "pixel accuracy (given maps)", "consistency", "higher", 3
+    ),
+)
+
+
+def segmentation_figures(
+    folder: Path, names: Sequence[str], samples: Samples, classes: int, resamples: Resamples
+) -> dict[str, Figure]:
+    """Returns the figures of a method whose pictures were segmented, with bootstrap intervals.
+
+    Args:
+        folder: holds NAME.png, a map of class ids, for every sample.
+        names: of the samples.
+        samples: whose conditions the maps should be.
+        classes: number of classes.
+        resamples: of the samples.
+
+    Raises:
+        FileNotFoundError: a map is missing.
+        ValueError: a map has another size, or an id is no class.
+    """
+    counts = torch.stack(
+        [_counts(folder / f"{name}.png", samples, i, classes) for i, name in enumerate(names)]
+    )
+    whole, accuracy = _scores(counts.sum(dim=0))
+    drawn = torch.stack(
+        [
+            torch.stack(_scores(counts[rows].sum(dim=0)))
+            for rows in resamples.samples(resamples.count)
+        ]
+    )
+    pairs = zip(SEGMENTATION_QUANTITIES, (whole, accuracy), drawn.T, strict=True)
+    return {
+        quantity.name: Figure(float(value), *resamples.ends(values), len(names))
+        for quantity, value, values in pairs
+    }
+
+
+def _counts(path: Path, samples: Samples, index: int, classes: int) -> Float[Tensor, "3 C"]:
+    """Counts a picture's pixels by class: of the condition, of the map, and of both."""
+    regions = samples[index].condition.regions
+    found = torch.from_numpy(read_labels(path, classes))
+    if found.shape != regions.shape:
+        raise ValueError(
+            f"{path} is {found.shape[0]}x{found.shape[1]} (height x width), expected "
+            f"{regions.shape[0]}x{regions.shape[1]}, as the picture"
+        )
+    confusion = confusion_matrices(found[None], regions[None], classes)[0].double()
+    return torch.stack([confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal()])
+
+
+def _scores(counts: Float[Tensor, "3 C"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Returns mean IoU and accuracy; classes that are in neither are left out of the mean."""
+    condition, found, both = counts
+    either = condition + found - both
+    return (both / either)[either > 0].mean(), both.sum() / condition.sum()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import csv
+import dataclasses
+from pathlib import Path
+
+import pytest
+import torch
+
+from rabit.data.edits import EditRules, write_edits
+from rabit.data.layouts.find import open_source
+from rabit.data.scenes import write_scenes
+from rabit.evaluation.testset import (
+    Counts,
+    TestSet,
+    every,
+    folder_test_set,
+    scenes_test_set,
+)
+
+SIZE = (64, 64)
+COUNTS = Counts(conditions=4, edits=5, exemplars=2)
+
+
+@pytest.fixture(scope="module")
+def test_set() -> TestSet:
+    return scenes_test_set(COUNTS, SIZE)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("corpus") / "scenes"
+    write_scenes(out, 6, 3, SIZE)
+    return out
+
+
+def test_scenes_are_held_out_and_their_parts_fit(test_set: TestSet) -> None:
+    assert [len(part) for part in test_set.parts().values()] == [8, 5]
+    first, second = test_set.translation[2], test_set.translation[3]
+    for sample in (first, second):
+        assert torch.equal(sample.condition.regions, first.condition.regions) and sample.paired
+    assert not torch.equal(first.exemplar, second.exemplar)
+    assert not torch.equal(first.truth, second.truth)
+    other = test_set.translation[4].condition.regions
+    assert not torch.equal(first.condition.regions, other)
+    for sample in every(test_set.manipulation):
+        changed = sample.condition.regions != sample.exemplar_condition.regions
+        assert 0 < float(changed.float().mean()) < 0.5
+        assert torch.equal(sample.exemplar[:, ~changed], sample.truth[:, ~changed])
+
+
+def test_samples_of_one_condition_are_one_cluster(test_set: TestSet) -> None:
+    assert test_set.clusters("translation") == (0, 0, 1, 1, 2, 2, 3, 3)
+    assert test_set.clusters("manipulation") == (0, 1, 2, 3, 4)
+
+
+def test_a_protocol_can_be_chosen() -> None:
+    test = scenes_test_set(COUNTS, SIZE, protocols=("manipulation",))
+    assert list(test.parts()) == ["manipulation"]
+
+
+@pytest.mark.parametrize("changes", [{"conditions": 1}, {"edits": 0}, {"exemplars": 0}])
+def test_too_few_samples_are_refused(changes: dict[str, int]) -> None:
+    (name,) = changes
+    with pytest.raises(ValueError, match=f"{name}: {changes[name]}, expected"):
+        dataclasses.replace(COUNTS, **changes)
+
+
+def test_a_digest_changes_with_the_samples(test_set: TestSet) -> None:
+    same = scenes_test_set(COUNTS, SIZE)
+    fewer = scenes_test_set(dataclasses.replace(COUNTS, conditions=3), SIZE)
+    assert same.digest() == test_set.digest() != fewer.digest()
+    pixels = dataclasses.replace(test_set, translation=list(every(test_set.translation)))
+    pixels.translation[0].truth[0, 5, 5] += 0.5
+    assert pixels.digest() != test_set.digest()
+
+
+def test_a_folder_with_pairs_is_measured_on_those_held_out(corpus: Path) -> None:
+    source = open_source(corpus, None, None)
+    names = ["00001.png", "00004.png", "00005.png"]
+    test = folder_test_set(source, Counts(9, 9, 2), SIZE, names)
+    samples = list(every(test.translation))
+    assert [sample.name for sample in samples] == [
+        f"{name}-{which}" for name in ("00001", "00004", "00005") for which in (0, 1)
+    ]
+    assert [sample.paired for sample in samples] == [True, False] * 3 and not test.edited
+    # The second exemplar is the next pair's.
+    assert torch.equal(samples[1].exemplar, samples[2].exemplar)
+    assert torch.equal(samples[1].truth, samples[0].truth)
+    for sample in every(test.manipulation):
+        assert torch.equal(sample.exemplar, sample.truth) and sample.paired
+    few = folder_test_set(source, Counts(2, 2, 9), SIZE, names)
+    assert few.exemplars == 3 and len(few.translation) == 6 and len(few.manipulation) == 2
+
+
+def test_a_single_held_out_picture_is_refused(corpus: Path) -> None:
+    source = open_source(corpus, None, None)
+    with pytest.raises(ValueError, match="1 pictures are held out, but measuring takes 2"):
+        folder_test_set(source, Counts(9, 9), SIZE, source.names[:1])
+
+
+def test_edits_of_pictures_that_were_trained_on_are_left_out(corpus: Path, tmp_path: Path) -> None:
+    source = open_source(corpus, None, None)
+    write_edits(source, tmp_path / "edits", 8, EditRules(seed=0, size=SIZE))
+    edits = open_source(tmp_path / "edits", None, None)
+    with (tmp_path / "edits/edits.csv").open() as lines:
+        sources = [row["source"] for row in csv.DictReader(lines)]
+    held = sorted(set(sources))[:2]
+    test = folder_test_set(source, Counts(9, 9), SIZE, held, edits)
+    kept = [(f"{number:05d}", name) for number, name in enumerate(sources) if name in held]
+    assert test.edited and 2 <= len(kept) < 8
+    assert [sample.name for sample in every(test.manipulation)] == [number for number, _ in kept]
+    # Edits of one photograph are one cluster.
+    clusters = test.clusters("manipulation")
+    for (_, one), a in zip(kept, clusters, strict=True):
+        for (_, other), b in zip(kept, clusters, strict=True):
+            assert (one == other) == (a == b)
+    unseen = sorted(set(source.names) - set(sources))
+    if len(unseen) >= 2:
+        with pytest.raises(ValueError, match="0 of 8 edits are of pictures that were not trained"):
+            folder_test_set(source, Counts(9, 9), SIZE, unseen, edits)
+    source.channels = ("other",)
+    with pytest.raises(ValueError, match="rabit data edits writes such a folder"):
+        folder_test_set(source, Counts(9, 2), SIZE, held, edits)
