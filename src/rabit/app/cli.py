@@ -31,6 +31,7 @@ from rabit.app.demo_command import run_demo
 from rabit.app.errors import Commands
 from rabit.app.evaluate_cli import evaluate_command
 from rabit.app.runs_command import runs_command
+from rabit.app.study_cli import study_app
 from rabit.app.train_cli import train_command
 from rabit.app.translate_command import Outputs, run_edit, run_translate
 
@@ -52,6 +53,7 @@ data_app.command("pairs")(data_pairs_command)
 data_app.command("edits")(data_edits_command)
 data_app.command("shard")(data_shard_command)
 app.add_typer(data_app, name="data")
+app.add_typer(study_app, name="study")
 app.command("train")(train_command)
 app.command("match")(match_command)
 app.command("runs")(runs_command)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from rabit.app.study_serve_command import is_loopback
+from rabit.study.files import load_key, load_study
+from study_raters import Crowd, Person
+from study_samples import (
+    METHODS,
+    Client,
+    await_server,
+    database_of,
+    free_port,
+    small_study,
+    write_pictures,
+)
+
+Run = Callable[..., Result]
+SMALL = ("--raters", 3, "--gold", 2, "--repeats", 2)
+
+
+def test_a_study_is_made_from_the_pictures_of_an_evaluation(run: Run, tmp_path: Path) -> None:
+    pictures, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
+    result = run("study", "make", out, "--pictures", pictures)
+    assert result.exit_code == 0, result.output
+    assert "items: 4, methods: 3, sheets for raters: 10" in result.stdout
+    assert "trials a rater: 12 (8 that count, 2 gold, 2 repeated)" in result.stdout
+    loaded = load_study(out)
+    assert load_key(loaded).methods == METHODS
+    roles = {picture.role for picture in load_key(loaded).pictures}
+    assert roles == {"condition", "exemplar", "result", "right", "wrong"}
+    again = run("study", "make", out, "--pictures", pictures)
+    assert again.exit_code == 1 and "--overwrite" in again.stderr
+    assert run("study", "make", out, "--pictures", pictures, "--overwrite").exit_code == 0
+
+
+def test_methods_may_be_left_out(run: Run, tmp_path: Path) -> None:
+    pictures, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
+    result = run("study", "make", out, "--pictures", pictures, "--leave-out", "beta", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert load_key(load_study(out)).methods == ("alpha", "gamma")
+
+
+def test_folders_and_names_may_be_given_one_by_one(run: Run, tmp_path: Path) -> None:
+    root, out = write_pictures(tmp_path / "p=q"), tmp_path / "study"
+    given = ("--method", f"Ours=1 ={root}", "--method", f"beta={root / 'beta'}")
+    result = run("study", "make", out, *given)
+    assert result.exit_code == 1 and "conditions is missing" in result.stderr
+    folders = ("--conditions", root / "conditions", "--exemplars", root / "exemplars")
+    named = ("--method", f"a={root / 'alpha'}", "--method", f"b={root / 'beta'}", *folders)
+    result = run("study", "make", out, *named, *SMALL, "--design", "pairwise", "--items", 2)
+    assert result.exit_code == 0, result.output
+    key = load_key(load_study(out))
+    assert (key.methods, key.design) == (("a", "b"), "pairwise")
+    assert len({picture.item for picture in key.pictures}) == 2
+
+
+def test_options_come_before_the_manifest(run: Run, tmp_path: Path) -> None:
+    root = write_pictures(tmp_path / "pictures")
+    file = root / "study.json"
+    told = {
+        "methods": {"x": "alpha", "y": "gamma"},
+        "conditions": "conditions",
+        "exemplars": "exemplars",
+        "raters": 2,
+        "seed": 4,
+        "gold": 0,
+        "title": "Mine",
+    }
+    file.write_text(json.dumps(told))
+    out = tmp_path / "study"
+    asked = ("--seed", 5, "--questions", "sharp=Which, of these, is sharper?")
+    result = run("study", "make", out, "--manifest", file, *asked)
+    assert result.exit_code == 0, result.output
+    loaded = load_study(out)
+    assert (load_key(loaded).seed, load_key(loaded).methods) == (5, ("x", "y"))
+    assert loaded.study.title == "Mine" and len(loaded.study.sheets) == 2
+    assert [q.text for q in loaded.study.questions] == ["Which, of these, is sharper?"]
+
+
+def test_a_table_names_the_methods_by_its_columns(run: Run, tmp_path: Path) -> None:
+    root, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
+    with (root / "items.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["item", "condition", "exemplar", "one", "other"])
+        for i in range(2):
+            folders = ("conditions", "exemplars", "alpha", "beta")
+            table.writerow([f"i{i}", *(f"{folder}/item-{i}.png" for folder in folders)])
+    result = run("study", "make", out, "--table", root / "items.csv", *SMALL)
+    assert result.exit_code == 0, result.output
+    assert load_key(load_study(out)).methods == ("one", "other")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ((), "give the methods"),
+        (("--method", "alpha"), "--method alpha: expected NAME=FOLDER"),
+        (("--pictures", "none"), "none: no such folder"),
+        (("--pictures", "PICTURES", "--design", "best"), "design is 'best'"),
+        (("--pictures", "PICTURES", "--questions", "best"), "the question 'best' is unknown"),
+        (("--pictures", "PICTURES", "--picture-url", "here"), "picture_url is 'here'"),
+        (("--pictures", "PICTURES", "--raters", 0), "raters is 0"),
+        (("--pictures", "PICTURES", "--leave-out", "delta"), "no such method; there are alpha, b"),
+        (
+            ("--pictures", "PICTURES", "--leave-out", "alpha", "--leave-out", "beta"),
+            "methods has 1 entries",
+        ),
+        (("--manifest", "none.json"), "none.json: No such file"),
+    ],
+)
+def test_wrong_options_are_one_line(
+    run: Run, tmp_path: Path, given: tuple[str, ...], told: str
+) -> None:
+    pictures = write_pictures(tmp_path / "pictures")
+    words = [str(pictures) if word == "PICTURES" else word for word in given]
+    result = run("study", "make", tmp_path / "study", *words)
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error: ") and told in result.stderr
+    assert not (tmp_path / "study").exists()
+
+
+def test_links_for_invited_raters(run: Run, tmp_path: Path) -> None:
+    folder = small_study(tmp_path).folder
+    result = run("study", "raters", folder, 3, "--url", "https://example.org/s/")
+    assert result.exit_code == 0, result.output
+    links = [line.split(" ") for line in result.stdout.splitlines()]
+    assert [name for name, _ in links] == ["rater-1", "rater-2", "rater-3"]
+    assert all(link.startswith("https://example.org/s/#t=") for _, link in links)
+    assert len({link for _, link in links}) == 3
+    assert run("study", "raters", folder, 0).exit_code == 1
+    assert run("study", "raters", folder, 1, "--url", "example.org").exit_code == 1
+
+
+def test_scores_are_written_once(run: Run, tmp_path: Path) -> None:
+    loaded = small_study(tmp_path)
+    Crowd(loaded).answer([Person()] * 3 + [Person(seconds=0.1)])
+    result = run("study", "score", loaded.folder, "--resamples", 50)
+    assert result.exit_code == 0, result.output
+    assert "quality: alpha" in result.stdout and "raters: 3 of 4 count" in result.stdout
+    assert "note: rater-4 does not count: median 0.10 s a trial" in result.stderr
+    names = {path.name for path in (loaded.folder / "scores").iterdir()}
+    assert names == {"scores.json", "scores.csv", "raters.csv", "scores.md", "scores.png"}
+    again = run("study", "score", loaded.folder)
+    assert again.exit_code == 1 and "exists already" in again.stderr
+    rules = ("--min-seconds", 0, "--resamples", 50, "--overwrite")
+    result = run("study", "score", loaded.folder, *rules)
+    assert "raters: 4 of 4 count" in result.stdout
+    told = json.loads((loaded.folder / "scores" / "scores.json").read_text())
+    assert told["rules"]["min_seconds"] == 0 and len(told["raters"]) == 4
+
+
+def test_scores_need_answers_and_the_key(run: Run, tmp_path: Path) -> None:
+    folder = small_study(tmp_path).folder
+    result = run("study", "score", folder)
+    assert result.exit_code == 1 and "serve the study, or name the database" in result.stderr
+    assert run("study", "raters", folder, 1).exit_code == 0
+    result = run("study", "score", folder)
+    assert result.exit_code == 1 and "nobody has answered" in result.stderr
+    (folder / "key.json").unlink()
+    result = run("study", "score", folder)
+    assert result.exit_code == 1 and "bring the key back" in result.stderr
+    result = run("study", "score", folder, "--min-gold", 2)
+    assert result.exit_code == 1 and "min_gold is 2.0, expected a share" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("localhost", True),
+        ("0.0.0.0", False), ("::", False), ("192.168.0.2", False), ("example.org", False),
+        ("localhost.example.org", False), ("", False),
+    ],
+)  # fmt: skip
+def test_addresses_of_this_machine(host: str, own: bool) -> None:
+    assert is_loopback(host) == own
+
+
+def test_other_machines_need_a_flag(run: Run, tmp_path: Path) -> None:
+    folder = small_study(tmp_path).folder
+    result = run("study", "serve", folder, "--host", "0.0.0.0")
+    assert result.exit_code == 1 and "add --public for that" in result.stderr
+    assert not database_of(folder).exists()
+    result = run("study", "serve", folder, "--port", 70000)
+    assert result.exit_code == 1 and "--port 70000" in result.stderr
+
+
+def test_without_fastapi_it_says_what_to_install(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = small_study(tmp_path).folder
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    result = run("study", "serve", folder)
+    assert result.exit_code == 1
+    assert "pip install 'rabit-translation[web]'" in result.stderr
+
+
+@contextmanager
+def served(folder: Path, port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "rabit", "study", "serve", folder, "--port", str(port), *options],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="the page needs FastAPI")
+    pytest.importorskip("uvicorn", reason="the page needs uvicorn")
+    folder, port = small_study(tmp_path).folder, free_port()
+    with served(folder, port) as process:
+        rater = await_server(process, port).start()
+        trials = rater.get("/api/session").json()["trials"]
+        for number, trial in enumerate(trials[:4]):
+            choice = trial["choices"][1]["id"]
+            assert rater.answer(trial["id"], choice, f"submission-{number}").status == 200
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    with served(folder, port) as process:
+        await_server(process, port)
+        told = Client(port, rater.token).get("/api/session").json()
+        assert told["answers"] == {t["id"]: t["choices"][1]["id"] for t in trials[:4]}
+
+
+def test_ctrl_c_ends_the_server(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="the page needs FastAPI")
+    pytest.importorskip("uvicorn", reason="the page needs uvicorn")
+    folder, port = small_study(tmp_path).folder, free_port()
+    with served(folder, port, "--host", "127.0.0.1", "--public") as process:
+        client = await_server(process, port)
+        named = client.send("GET", "/api/study", None, {"Host": "study.example.org"})
+        assert named.status == 200, "behind another server any name may lead here"
+        process.send_signal(signal.SIGINT)
+        text = process.communicate(timeout=60)[0].decode()
+        assert process.returncode in (0, 130)
+    assert f"study: http://127.0.0.1:{port}/" in text
+    assert "note: this study can be reached from other machines" in text
+    assert "Traceback" not in text
