@@ -14,10 +14,12 @@ from rabit.ablation.plan import Run
 from rabit.ablation.rows import RABIT
 from rabit.ablation.score import score_run, scores_path
 from rabit.data.batch import Sample
+from rabit.data.images import save_png, to_image
 from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
 from rabit.evaluation.measure import Networks
 from rabit.evaluation.results import Made
+from rabit.evaluation.sets import SlicedDistances
 from rabit.evaluation.testset import Counts, TestSet, every, folder_test_set, scenes_test_set
 from rabit.inference import Translator
 from rabit.model.network import build_network
@@ -102,6 +104,12 @@ def test_without_a_truth_figures_that_need_one_are_left_out(
     found = measure(Truth(), test, networks, CPU).figures
     assert "translation.psnr" not in found and "translation.fd" in found
     assert found["manipulation.psnr"] > 80
+    # A photograph counts once, and sides of other numbers are not read at the same places.
+    paths = [tmp_path / f"{index}.png" for index in range(len(test.translation))]
+    for path, sample in zip(paths, every(test.translation), strict=True):
+        save_png(path, to_image(sample.truth))
+    sliced = SlicedDistances(paths[::2], len(paths), CPU)
+    assert found["translation.swd"] == pytest.approx(sliced.figure(paths).value, rel=1e-6)
 
 
 def model(seed: int) -> Translator:

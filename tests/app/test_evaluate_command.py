@@ -46,6 +46,10 @@ def test_terminal_tables_and_files_hold_the_same(evaluated: Path) -> None:
         for text in (evaluated / "tables.md", evaluated / "report.html"):
             assert f"{psnr['value']:.2f}" in text.read_text()
     assert "random VGG (seed 0)" in data["networks"] and data["facts"]["seed"] == "20000000"
+    page = (evaluated / "tables.md").read_text().replace("\\", "")
+    for label, digest in data["networks"].items():
+        assert f"| weights of {label} | {digest} |" in page
+    assert data["facts"]["pictures of tiny"].startswith("model ")
     assert all(str(evaluated / name) in printed for name in ("report.html", "tables.md"))
     # 2 conditions, in colours, for 2 exemplars each.
     assert (evaluated / "pictures/tiny/translation-00003.png").is_file()
@@ -84,6 +88,18 @@ def test_a_killed_evaluation_goes_on_to_the_same_bytes(
         assert (out / name).read_bytes() == (evaluated / name).read_bytes()
 
 
+def test_an_interrupted_evaluation_says_that_it_can_go_on(
+    run: Run, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*given: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("rabit.app.evaluate_command.make_and_measure", interrupt)
+    result = run("evaluate", model, *SMALL, "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert f"{tmp_path / 'out'} keeps what is made and measured" in result.stderr
+
+
 def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) -> None:
     """A segmenter that sees what was asked for, but for the upper half of one picture."""
     pairs, maps, out = tmp_path / "pairs", tmp_path / "maps", tmp_path / "out"
@@ -108,6 +124,17 @@ def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) 
     wrong.unlink()
     result = run(*given, "--segmentations", maps, "--out", out)
     assert result.exit_code == 1 and "translation-00000.png" in result.stderr
+
+
+def test_segmentations_that_nothing_would_be_read_from_are_refused(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "maps" / "other").mkdir(parents=True)
+    for folder in (tmp_path / "nowhere", tmp_path / "maps"):
+        given = ("--segmentations", folder, "--out", evaluated)
+        result = run("evaluate", f"tiny={model}", *SMALL, *given)
+        assert result.exit_code == 1
+        assert f"such as {folder / 'tiny'}" in result.stderr
 
 
 def test_another_evaluation_is_not_mixed_in(run: Run, model: Path, evaluated: Path) -> None:
@@ -135,6 +162,19 @@ def test_other_programs_results_are_a_row(
     theirs = json.loads((evaluated / "figures.json").read_text())["parts"][0]["methods"][1]
     assert found[0]["figures"]["psnr"] == theirs["figures"]["psnr"]
     assert found[0]["figures"]["fd"] == theirs["figures"]["fd"]
+
+
+def test_results_of_another_size_are_refused_before_any_work(
+    run: Run, model: Path, tmp_path: Path
+) -> None:
+    pairs, out = tmp_path / "pairs", tmp_path / "out"
+    assert run("evaluate", model, *SMALL, "--export-pairs", pairs).exit_code == 0
+    path = pairs / "exemplars" / "manipulation-00001.png"
+    with Image.open(path) as opened:
+        opened.resize((32, 64)).save(path)
+    result = run("evaluate", model, "--results", f"a={pairs / 'exemplars'}", *SMALL, "--out", out)
+    assert result.exit_code == 1 and not out.exists()
+    assert "manipulation-00001.png is 64x32 (height x width), expected 64x64" in result.stderr
 
 
 def test_a_folder_and_its_edits_are_evaluated(
@@ -183,6 +223,7 @@ def test_training_seeds_are_pointed_out(run: Run, model: Path, tmp_path: Path) -
         (["--data", "nowhere"], "nowhere: no such folder"),
         (["--device", "gpu"], "--device gpu"),
         (["--size", "90000"], "--size 90000: 90000×90000 is more than 64000000 pixels"),
+        (["--size", "15x64"], "--size 15x64: expected 16 pixels a side or more"),
         (["--results", "other"], "--results other: expected NAME=FOLDER"),
         (["--results", "a=nowhere"], "nowhere: no such folder"),
         (["--held-out", "names.txt"], "--held-out is for data that is a folder"),
@@ -206,6 +247,44 @@ def test_names_are_told_apart(run: Run, model: Path, tmp_path: Path) -> None:
     assert result.exit_code == 1 and "name it as NAME=MODEL" in result.stderr
     result = run("evaluate", f"truth={model}", *SMALL, "--out", tmp_path / "out")
     assert result.exit_code == 1 and "give another one as NAME=" in result.stderr
+
+
+def test_names_of_one_folder_are_one_method(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    """Another model whose pictures would lie in the same folder does not pass for the first."""
+    out = tmp_path / "out"
+    shutil.copytree(evaluated, out)
+    shutil.rmtree(out / "pictures" / "exemplar-copied")
+    pairs = tmp_path / "pairs"
+    assert run("evaluate", model, *SMALL, "--export-pairs", pairs).exit_code == 0
+    given = f"exemplar-copied={pairs / 'exemplars'}"
+    result = run("evaluate", "--results", given, "--size", 64, "--no-baselines", *SMALL,
+                 "--out", out)  # fmt: skip
+    assert result.exit_code == 1 and "figures of another exemplar-copied" in result.stderr
+
+
+def test_a_path_may_hold_an_equals_sign(run: Run, model: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lr=1" / "mine"
+    shutil.copytree(model, path)
+    result = run("evaluate", path, *SMALL, "--export-pairs", tmp_path / "pairs")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_damaged_picture_is_named_with_what_to_do(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(evaluated, out)
+    picture = out / "pictures/tiny/translation-00001.png"
+    picture.write_bytes(picture.read_bytes()[:100])
+    given = ("evaluate", f"tiny={model}", *SMALL, "--out", out)
+    result = run(*given)
+    assert result.exit_code == 1 and "translation-00001.png" in result.stderr
+    assert "delete the file" in result.stderr
+    picture.unlink()
+    assert run(*given).exit_code == 0
+    assert (out / "figures.csv").read_bytes() == (evaluated / "figures.csv").read_bytes()
 
 
 def test_nothing_to_evaluate_is_said(run: Run, tmp_path: Path) -> None:

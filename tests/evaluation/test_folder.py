@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rabit.evaluation.folder import EvaluationFolder, complete, folder_name, stacked
+from rabit.writing import partial_path
 
 RECORD: dict[str, Any] = {
     "version": 1,
@@ -63,11 +64,24 @@ def test_replacing_keeps_what_is_not_the_evaluation_s(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 
+def test_what_a_killed_process_left_half_written_is_deleted(tmp_path: Path) -> None:
+    folder = EvaluationFolder(tmp_path)
+    folder.settle(RECORD, overwrite=False)
+    left = [partial_path(folder.picture("truth", "a")), partial_path(tmp_path / "report.html")]
+    for path in (*left, tmp_path / "mine.part"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    folder.settle(RECORD, overwrite=False)
+    assert not any(path.exists() for path in left) and (tmp_path / "mine.part").exists()
+
+
 def test_a_damaged_record_is_said(tmp_path: Path) -> None:
     folder = EvaluationFolder(tmp_path)
     folder.record.write_text('{"methods": [')
-    with pytest.raises(ValueError, match=r"evaluation\.json: damaged"):
+    with pytest.raises(ValueError, match=r"evaluation\.json: damaged.*--overwrite"):
         folder.settle(RECORD, overwrite=False)
+    folder.settle(RECORD, overwrite=True)
+    assert json.loads(folder.record.read_text()) == RECORD
 
 
 def test_figures_come_back_and_damaged_ones_do_not_count(tmp_path: Path) -> None:

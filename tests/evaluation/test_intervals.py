@@ -69,6 +69,12 @@ def test_one_cluster_has_no_interval() -> None:
     assert distance.value == 2.5 and math.isnan(distance.low)
 
 
+def test_a_figure_of_one_cluster_among_several_has_no_interval() -> None:
+    figure = Resamples([4, 4, 5, 6]).mean(torch.tensor([1.0, 3.0, NAN, NAN]))
+    assert (figure.value, figure.count) == (2, 2)
+    assert math.isnan(figure.low) and math.isnan(figure.high)
+
+
 def test_a_distance_s_interval_lies_around_it() -> None:
     resamples = Resamples(range(30))
     found = resamples.distance(5.0, 30, lambda d: torch.linspace(7, 9, len(d)), most=9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,10 +14,12 @@ import torch
 from networks import random_networks
 from rabit.data.batch import Sample
 from rabit.evaluation.folder import EvaluationFolder
-from rabit.evaluation.measure import Measuring
+from rabit.evaluation.measure import Measuring, feature_name
 from rabit.evaluation.results import Made
 from rabit.evaluation.run import Method, make_and_measure, pieces
 from rabit.evaluation.testset import Counts, TestSet, scenes_test_set
+from rabit.layers.perceptual import random_backbone
+from rabit.metrics.frechet import vgg_extractor
 from rabit.training.processes import Processes
 
 SIZE = (64, 64)
@@ -131,6 +134,21 @@ def test_a_method_can_be_added(test_set: TestSet, measuring: Measuring, tmp_path
     added = Method("new", "new", new, {})
     make_and_measure([method(old), added], test_set, measuring, folder, share())
     assert len(old.batches) == before and len(new.batches) == len(pieces(test_set))
+
+
+def test_seconds_stay_when_a_network_is_added(
+    test_set: TestSet, measuring: Measuring, tmp_path: Path
+) -> None:
+    folder = EvaluationFolder(tmp_path)
+    make_and_measure([method(Counting())], test_set, measuring, folder, share())
+    networks = random_networks()
+    more = replace(networks, extractors=(vgg_extractor(random_backbone(5)), *networks.extractors))
+    again = Counting()
+    make_and_measure([method(again)], test_set, Measuring(more, 3, SIZE), folder, share())
+    assert again.batches == []
+    found = folder.read_figures("own", "translation-00009")
+    assert found is not None and found["seconds"].tolist() == [0.25] * 3
+    assert feature_name(more.extractors[0]) in found
 
 
 def test_a_picture_that_is_not_finite_is_named(

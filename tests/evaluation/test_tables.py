@@ -17,6 +17,7 @@ from rabit.evaluation.summary import Evaluation, Part, Row
 from rabit.evaluation.tables import (
     best_methods,
     csv_text,
+    equal,
     evaluation_dict,
     markdown,
     paper_quantity,
@@ -62,6 +63,20 @@ def test_figures_that_look_the_same_are_both_best(part: Part) -> None:
     tied = replace(part, rows=(part.rows[0], near))
     assert best_methods(tied, FD) == {"ours|*", "theirs"}
     assert best_methods(tied, replace(FD, digits=3)) == {"ours|*"}
+
+
+def test_a_difference_without_an_interval_excludes_nothing(part: Part) -> None:
+    unknown = Figure(0.4, math.nan, math.nan, 1)
+    found = [
+        equal(replace(part.rows[1], against={"psnr": difference}), "psnr")
+        for difference in (figure(0.1), figure(1), figure(-1), unknown)
+    ]
+    assert found == [True, False, False, True] and not equal(part.rows[1], "fd")
+
+
+def test_names_do_not_break_the_table_of_facts(part: Part) -> None:
+    page = markdown(Evaluation((part,), {}), {"pictures of a|b": "folder"}, ())
+    assert "| pictures of a\\|b | folder |" in page
 
 
 def test_the_page_tells_the_figures_and_the_published_ones(part: Part) -> None:

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
+from rabit.data.batch import PictureCondition
 from rabit.data.edits import EditRules, write_edits
 from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
@@ -73,6 +75,14 @@ def test_a_digest_changes_with_the_samples(test_set: TestSet) -> None:
     pixels = dataclasses.replace(test_set, translation=list(every(test_set.translation)))
     pixels.translation[0].truth[0, 5, 5] += 0.5
     assert pixels.digest() != test_set.digest()
+    for changed in (
+        PictureCondition(torch.zeros(SIZE, dtype=torch.long)),
+        PictureCondition(test_set.translation[0].exemplar_condition.regions, torch.ones(1, *SIZE)),
+    ):
+        samples = list(every(test_set.translation))
+        samples[0] = dataclasses.replace(samples[0], exemplar_condition=changed)
+        other = dataclasses.replace(test_set, translation=samples)
+        assert other.digest() != test_set.digest()
 
 
 def test_a_folder_with_pairs_is_measured_on_those_held_out(corpus: Path) -> None:
@@ -91,6 +101,29 @@ def test_a_folder_with_pairs_is_measured_on_those_held_out(corpus: Path) -> None
         assert torch.equal(sample.exemplar, sample.truth) and sample.paired
     few = folder_test_set(source, Counts(2, 2, 9), SIZE, names)
     assert few.exemplars == 3 and len(few.translation) == 6 and len(few.manipulation) == 2
+
+
+def test_exemplars_of_a_condition_differ_and_none_is_its_own_photograph(corpus: Path) -> None:
+    """References name one picture for several others, and two pictures for each other."""
+    plain = open_source(corpus, None, None)
+    names = list(plain.names)
+    folder = corpus.with_name("referring")
+    shutil.copytree(corpus, folder)
+    (folder / "pairs.csv").unlink()
+    listed = {0: 1, 1: 0, 2: 1, 3: 0, 4: 5, 5: 2}
+    rows = [f"{names[own]},{names[other]}" for own, other in listed.items()]
+    (folder / "references.csv").write_text("\n".join(rows) + "\n")
+    test = folder_test_set(open_source(folder, None, None), Counts(6, 2, 3), SIZE, names)
+    samples = list(every(test.translation))
+    pictures = [sample.truth for sample in samples[::3]]
+    found = [
+        [torch.equal(s.exemplar, picture) for picture in pictures].index(True) for s in samples
+    ]
+    # The exemplars that follow, 0 1 0 5 2 for the first, less repeated ones and its photograph.
+    assert found[:3] == [1, 5, 2] and found[3:6] == [0, 5, 2]
+    for first in range(0, len(found), 3):
+        own = found[first : first + 3]
+        assert len(set(own)) == 3 and own[0] == listed[first // 3] and first // 3 not in own
 
 
 def test_a_single_held_out_picture_is_refused(corpus: Path) -> None:

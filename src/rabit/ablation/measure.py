@@ -92,7 +92,7 @@ class _Part:
         self.part = part
         self.found: list[dict[str, Tensor]] = []
         self.photographs: list[dict[str, Tensor]] = []
-        self.sliced = SlicedWasserstein()
+        self.sliced: SlicedWasserstein | None = None
 
     def add(
         self,
@@ -105,6 +105,10 @@ class _Part:
         """Takes in a batch: its figures, those of its truths, and which of these count."""
         self.found.append(found)
         self.photographs.append({name: value.cpu()[real] for name, value in truth.items()})
+        if self.sliced is None:
+            # As `rabit.evaluation.sets.SlicedDistances`: both sides are in one order only where
+            # all truths count, which the first batch tells of all.
+            self.sliced = SlicedWasserstein(same_places=bool(real.all()))
         self.sliced.update(images, real=False)
         if len(photographs):
             self.sliced.update(photographs, real=True)
@@ -112,6 +116,7 @@ class _Part:
     def figures(self) -> dict[str, float]:
         """Returns the figures by name; those of no picture are left out."""
         found, truth = stacked(self.found), stacked(self.photographs)
+        assert self.sliced is not None
         figures = {"swd": self.sliced.compute()}
         for number, extractor in enumerate(self.measuring.networks.extractors):
             fd, kd = set_names(extractor, number)

@@ -18,6 +18,7 @@ from rabit.app.errors import note
 from rabit.app.evaluate_networks import OpenNetworks, open_networks
 from rabit.app.evaluate_options import (
     EvaluateOptions,
+    check_segmentations,
     data_name,
     open_methods,
     open_models,
@@ -87,6 +88,10 @@ def run_evaluation(options: EvaluateOptions) -> Written | None:
     try:
         with ExitStack() as stack:
             return _evaluate_together(options, processes, stack)
+    except KeyboardInterrupt:
+        if EvaluationFolder(options.out).record.is_file():
+            note(f"{options.out} keeps what is made and measured; the same command goes on with it")
+        raise
     finally:
         processes.end()
 
@@ -101,6 +106,8 @@ def _evaluate_together(
     models = open_models(options, device)
     test = open_test_set(options, picture_size(options, models))
     methods = open_methods(options, models, test)
+    if options.segmentations is not None:
+        check_segmentations(options.segmentations, methods, test)
     size = picture_size(options, models)
     measuring = Measuring(networks.networks, test.exemplars, size)
     folder = EvaluationFolder(options.out)
@@ -110,7 +117,7 @@ def _evaluate_together(
         "samples": {part: len(samples) for part, samples in test.parts().items()},
         "digest": test.digest(),
         "networks": dict(networks.digests),
-        "methods": {method.name: method.key for method in methods},
+        "methods": {method.folder: method.key for method in methods},
     }
 
     def settle() -> None:
@@ -178,7 +185,7 @@ def _facts(
     for method in methods:
         kind = method.key["kind"]
         digest = str(method.key.get("weights", method.key.get("pictures", "")))
-        told[method.name] = f"{kind} {digest[:16]}".strip()
+        told[f"pictures of {method.name}"] = f"{kind} {digest[:16]}".strip()
     known = environment(processes.device, torch.get_num_threads())
     told["measured with"] = ", ".join(f"{n} {v}" for n, v in known.items() if v is not None)
     if processes.count > 1:
@@ -220,7 +227,8 @@ def _write(
             exemplars=test.exemplars,
         )
     )
-    text = markdown(evaluation, facts, published, networks.missing)
+    hashes = {f"weights of {label}": digest for label, digest in networks.digests.items()}
+    text = markdown(evaluation, {**facts, **hashes}, published, networks.missing)
     files = {
         options.out / "figures.json": json.dumps(data, indent=1, allow_nan=False) + "\n",
         options.out / "figures.csv": csv_text(evaluation),

@@ -76,9 +76,11 @@ def open_networks(options: NetworkOptions, device: torch.device) -> OpenNetworks
     found = find_weights(options.weights)
     backbone = _backbone(options, found.files).to(device)
     extractors: list[Extractor] = []
+    others: list[str] = []
     if "inception" in found.files:
         inception = load_inception(found.files["inception"]).to(device)
         extractors += [inception, OfJpeg(inception, options.jpeg)]
+        others += [] if inception.genuine else ["inception"]
     if "squeezenet" in found.files:
         extractors.append(load_squeezenet(found.files["squeezenet"]).to(device))
     extractors.append(vgg_extractor(backbone))
@@ -89,9 +91,12 @@ def open_networks(options: NetworkOptions, device: torch.device) -> OpenNetworks
             metric = load_lpips(name, files[0], files[1])
             assert isinstance(metric.backbone, nn.Module)
             metric.backbone.to(device)
-            distances[f"lpips_{name}"] = metric
+            others += [] if metric.genuine else [name]
+            # The name is LPIPS's only under the published weights, as the label.
+            distances[f"lpips_{name}" if metric.genuine else f"weighted_{name}"] = metric
     networks = Networks(backbone, tuple(extractors), distances)
-    return OpenNetworks(networks, digests(networks), _missing(found))
+    missing = (*_missing(found, options.backbone), *(_other(key, found) for key in others))
+    return OpenNetworks(networks, digests(networks), missing)
 
 
 def _backbone(options: NetworkOptions, files: Mapping[str, Path]) -> Vgg:
@@ -106,18 +111,29 @@ def _backbone(options: NetworkOptions, files: Mapping[str, Path]) -> Vgg:
     return backbone
 
 
-def _missing(found: FoundWeights) -> tuple[str, ...]:
+def _missing(found: FoundWeights, backbone: str | None) -> tuple[str, ...]:
     """Says what is left out for want of a network that figures are defined by.
 
-    Of LPIPS's networks one is enough: where none is there the first is asked for, and where one is
-    there without its heads, these are.
+    The backbone that was asked for is there, wherever its file lies. Of LPIPS's networks one is
+    enough: where none is there the first is asked for, and where one is there without its heads,
+    these are.
     """
     first, *others = LPIPS_NETWORKS
     there = [name for name in LPIPS_NETWORKS if name in found.files]
     unasked = {*others, *(f"{name}-heads" for name in LPIPS_NETWORKS if name not in there)}
     unasked |= {first} if there else set()
+    unasked |= {backbone} if backbone is not None else set()
     return tuple(
         missing.message
         for missing in found.missing
         if missing.key not in unasked and not KNOWN_FILES[missing.key].stands_in_for
+    )
+
+
+def _other(key: str, found: FoundWeights) -> str:
+    """Says what is left out because a file holds other weights than the published ones."""
+    names = [str(found.files[each]) for each in (key, f"{key}-heads") if each in found.files]
+    return (
+        f"{', '.join(KNOWN_FILES[key].figures)}: left out, since {' or '.join(names)} holds other "
+        "weights than the published file; what is measured with them is named after them"
     )

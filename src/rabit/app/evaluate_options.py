@@ -35,6 +35,7 @@ from rabit.evaluation.testset import (
 from rabit.fields import to_dict
 from rabit.inference import Translator, load
 from rabit.layers.weights import tensors_digest
+from rabit.metrics.sliced import COARSEST
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,9 @@ def open_models(options: EvaluateOptions, device: torch.device) -> dict[str, Tra
 
 
 def _named(given: str) -> tuple[str, str]:
-    """Splits NAME=MODEL; a model alone is called by the end of its path."""
+    """Splits NAME=MODEL; a model alone is called by the end of its path, which may hold a =."""
     name, equals, source = given.partition("=")
-    if equals and name and source:
+    if equals and name and source and not Path(given).exists():
         return name, source
     path = Path(given)
     # A run's model lies in RUN/model.
@@ -164,6 +165,23 @@ def open_methods(
     if not methods:
         raise ValueError("nothing to evaluate: give models, or --results NAME=FOLDER")
     return methods
+
+
+def check_segmentations(folder: Path, methods: Sequence[Method], test: TestSet) -> None:
+    """Refuses, before any work, a folder of segmenters' maps that nothing would be read from.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or none of a method in it.
+        ValueError: conditions are no maps of classes.
+    """
+    if test.kind != "semantic":
+        raise ValueError(f"--segmentations is for maps of classes; conditions are of {test.kind}s")
+    known = [method.folder for method in methods]
+    if not any((folder / name).is_dir() for name in known):
+        raise FileNotFoundError(
+            f"--segmentations {folder}: expected maps in a folder of a method, such as "
+            f"{folder / known[0]}"
+        )
 
 
 def _baselines(test: TestSet) -> list[Method]:
@@ -240,13 +258,20 @@ def picture_size(options: EvaluateOptions, models: dict[str, Translator]) -> tup
     """Returns height and width of the pictures: as told, or the first model's.
 
     Raises:
-        ValueError: nothing tells.
+        ValueError: nothing tells, or they are too small to be measured.
     """
     if options.size is not None:
-        return parse_size(options.size)
-    if not models:
+        size = parse_size(options.size)
+    elif models:
+        size = next(iter(models.values())).config.image_size
+    else:
         raise ValueError("--size: expected pixels such as 256, since there is no model that tells")
-    return next(iter(models.values())).config.image_size
+    if min(size) < COARSEST:
+        raise ValueError(
+            f"--size {size[0]}x{size[1]}: expected {COARSEST} pixels a side or more, which SWD and "
+            "feature networks need"
+        )
+    return size
 
 
 def data_name(options: EvaluateOptions) -> str:

@@ -16,7 +16,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from rabit.writing import WriteError, write_files
+from rabit.writing import WriteError, is_partial, write_files
 
 RECORD = "evaluation.json"
 CONDITIONS, EXEMPLARS, TRUTH = "conditions", "exemplars", "truth"
@@ -75,26 +75,29 @@ class EvaluationFolder:
         """Makes the folder one of this evaluation, new or gone on with.
 
         Args:
-            record: what is evaluated, JSON-ready: `methods` and `networks` by name, and anything
-                else that figures depend on. To these two others may be added; all else is to be the
-                same.
+            record: what is evaluated, JSON-ready: `methods` by what their folders are called and
+                `networks` by their labels, and anything else that figures depend on. To these two
+                others may be added; all else is to be the same.
             overwrite: whether another evaluation's results may be deleted.
 
         Raises:
             FileExistsError: the folder holds something else.
             ValueError: it holds an evaluation of something else; the field is named.
         """
-        there = self._read_record()
-        if there is None and self.root.is_dir() and any(self.root.iterdir()):
+        replaced = overwrite and self.record.is_file()
+        if replaced:
+            self._clear()
+        # A damaged record can be replaced too.
+        there = None if replaced else self._read_record()
+        used = self.root.is_dir() and any(self.root.iterdir())
+        if there is None and used and not replaced:
             raise FileExistsError(
                 f"{self.root} is not empty and holds no evaluation; choose another folder"
             )
-        if there is not None and overwrite:
-            self._clear()
-            there = None
         if there is not None:
             self._require_same(there, record)
             record = {**record, **{each: {**there[each], **record[each]} for each in _GROWING}}
+        self._clean()
         text = json.dumps(record, indent=1) + "\n"
         write_files({self.record: text.encode()}, overwrite=True)
 
@@ -128,8 +131,15 @@ class EvaluationFolder:
                         f"{_short(own)}; {advice}"
                     )
 
+    def _clean(self) -> None:
+        """Deletes what a killed process left half-written."""
+        below = (path for name in _FOLDERS for path in (self.root / name).rglob("*.part"))
+        for path in (*self.root.glob("*.part"), *below):
+            if is_partial(path.name):
+                path.unlink(missing_ok=True)
+
     def _clear(self) -> None:
-        """Deletes the pictures and figures, and last the record."""
+        """Deletes the pictures and figures; the record stays until another takes its place."""
         for name in _FOLDERS:
             try:
                 shutil.rmtree(self.root / name)
@@ -137,7 +147,6 @@ class EvaluationFolder:
                 continue
             except OSError as error:
                 raise WriteError(f"{self.root / name}: could not be deleted ({error})") from error
-        self.record.unlink(missing_ok=True)
 
 
 def folder_name(method: str) -> str:

@@ -85,6 +85,8 @@ class Resamples:
     def mean(self, values: Float[Tensor, " n"]) -> Figure:
         """Returns the mean of samples with its percentile interval.
 
+        Where samples of a single cluster have the figure, its interval is unknown.
+
         Args:
             values: a figure a sample, nan where there is none.
 
@@ -94,7 +96,9 @@ class Resamples:
         known = values[torch.isfinite(values)].double()
         if len(known) == 0:
             raise ValueError("no sample has the figure, expected at least one")
-        low, high = self.ends(self.means(values))
+        low = high = math.nan
+        if len(self._index[torch.isfinite(values)].unique()) > 1:
+            low, high = self.ends(self.means(values))
         return Figure(float(known.mean()), low, high, len(known))
 
     def difference(self, ours: Float[Tensor, " n"], theirs: Float[Tensor, " n"]) -> Figure:

@@ -227,8 +227,10 @@ class Measuring:
         found |= self._known(batch, inputs, images, ours)
         if part == "manipulation":
             edited = regions != theirs
+            # Edges have no regions that could tell what is edited.
+            known = batch.paired & ((regions > 0) | (theirs > 0)).flatten(1).any(dim=1)
             for name, where in (("psnr_inside", edited), ("psnr_outside", ~edited)):
-                found[name] = psnr_where(images, batch.truth, where).where(batch.paired, torch.nan)
+                found[name] = psnr_where(images, batch.truth, where).where(known, torch.nan)
         found["warped_psnr"] = torch.full((len(images),), torch.nan, dtype=torch.float64)
         if made.warped is not None:
             warped = self.warped.measure(made.warped.to(images.device), batch.truth)
@@ -294,7 +296,9 @@ def slug(label: str) -> str:
 
 def _distance_heading(name: str) -> str:
     """Returns the heading of a perceptual distance."""
-    return "distance" if name == "perceptual" else name.replace("_", " ").replace("lpips", "LPIPS")
+    if name == "perceptual":
+        return "distance"
+    return name.replace("weighted", "weighted distance").replace("lpips", "LPIPS").replace("_", " ")
 
 
 def _reads(metrics: Iterable[Any]) -> dict[str, tuple[FeatureNetwork, tuple[str, ...]]]:

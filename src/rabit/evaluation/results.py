@@ -102,10 +102,12 @@ class FolderResults:
     folder: Path
 
     def check(self, test: TestSet) -> None:
-        """Refuses a folder in which a picture is missing.
+        """Refuses, before any work, a folder in which a picture is missing or has another size.
 
         Raises:
             FileNotFoundError: there is no such folder, or a picture is missing.
+            OSError: a picture cannot be read.
+            ValueError: one has another size.
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(f"--results {self.name}={self.folder}: no such folder")
@@ -116,6 +118,15 @@ class FolderResults:
                 f"{self.folder}: {len(missing)} of {len(names)} pictures are missing, the first is "
                 f"{missing[0]}.png; --export-pairs writes what each is to be made from"
             )
+        first = next(iter(test.parts().values()))[0]
+        height, width = first.truth.shape[-2:]
+        for path in map(self._path, names):
+            assert path is not None
+            with Image.open(path) as opened:
+                found = opened.size[::-1]
+            # A file may say that it is to be turned; `make` sees it upright.
+            if sorted(found) != sorted((height, width)):
+                raise ValueError(_wrong_size(path, found, (height, width)))
 
     def digest(self, test: TestSet) -> str:
         """Returns a hash of the pictures' files, that of a folder which `check` has passed."""
@@ -139,16 +150,20 @@ class FolderResults:
                 raise ValueError(f"{self.folder}: no picture {file_name(part, first + number)}.png")
             pixels, size = read_image(path), tuple(sample.truth.shape[-2:])
             if pixels.shape[:2] != size:
-                raise ValueError(
-                    f"{path} is {pixels.shape[0]}x{pixels.shape[1]} (height x width), expected "
-                    f"{size[0]}x{size[1]}, the size of its exported condition"
-                )
+                raise ValueError(_wrong_size(path, pixels.shape[:2], size))
             images.append(to_tensor(pixels))
         return Made(torch.stack(images))
 
     def _path(self, name: str) -> Path | None:
         found = (self.folder / f"{name}{ending}" for ending in (".png", ".jpg", ".jpeg"))
         return next((path for path in found if path.is_file()), None)
+
+
+def _wrong_size(path: Path, found: Sequence[int], size: Sequence[int]) -> str:
+    return (
+        f"{path} is {found[0]}x{found[1]} (height x width), expected {size[0]}x{size[1]}, the size "
+        "of its exported condition"
+    )
 
 
 def picture_names(test: TestSet) -> list[str]:

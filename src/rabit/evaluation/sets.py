@@ -145,5 +145,10 @@ class SlicedDistances:
 def _read(paths: Sequence[Path], device: torch.device) -> Iterator[Float[Tensor, "B 3 H W"]]:
     """Reads pictures, a few at a time."""
     for first in range(0, len(paths), _READ):
-        images = [to_tensor(read_image(path)) for path in paths[first : first + _READ]]
+        try:
+            images = [to_tensor(read_image(path)) for path in paths[first : first + _READ]]
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; delete the file, and the same command makes it again"
+            ) from error
         yield torch.stack(images).to(device)

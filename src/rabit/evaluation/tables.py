@@ -20,7 +20,7 @@ READING = (
     "Values with their 95 % intervals: of means from a bootstrap over conditions (edits: over "
     "photographs), of Fréchet distances from its deviation, of kernel distances from a jackknife. "
     "Bold is the best value. = stands where the paired difference from the first method's does not "
-    "exclude 0."
+    "exclude 0; distances between sets (FID, FD, KID, KD, SWD) have no pairs, and no mark."
 )
 NOT_COMPARABLE = (
     "Rows in italics are published figures (the paper's, and through it other papers'), on its "
@@ -82,7 +82,8 @@ def best_methods(part: Part, quantity: Quantity) -> frozenset[str]:
 def equal(row: Row, name: str) -> bool:
     """Tells whether a figure's difference from the first method's does not exclude 0."""
     difference = row.against.get(name)
-    return difference is not None and difference.low <= 0 <= difference.high
+    # An interval that is not known excludes nothing.
+    return difference is not None and not (difference.low > 0 or difference.high < 0)
 
 
 def markdown(
@@ -117,7 +118,7 @@ def markdown(
     for part in evaluation.parts:
         lines += [f"- {TITLES[part.name]}, {q.heading}: {q.label}" for q in part.quantities]
     lines += ["", "## What they depend on", ""]
-    lines += _rows(["", ""], [[name, _plain(value)] for name, value in facts.items()])
+    lines += _rows(["", ""], [[_plain(name), _plain(value)] for name, value in facts.items()])
     return "\n".join(lines) + "\n"
 
 

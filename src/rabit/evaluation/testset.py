@@ -27,6 +27,8 @@ EXEMPLARS = 3
 
 
 PARTS = ("translation", "manipulation")
+# Pairs that are looked at for each exemplar of a condition.
+_LOOKED_AT = 8
 
 
 class Samples(Protocol):
@@ -116,8 +118,11 @@ class TestSet:
         for part in self.parts().values():
             digest.update(str(len(part)).encode())
             for sample in (part[0], part[len(part) - 1]):
-                for tensor in (sample.condition.regions, sample.exemplar, sample.truth):
-                    digest.update(tensor.numpy().tobytes())
+                conditions = (sample.condition, sample.exemplar_condition)
+                maps = [tensor for c in conditions for tensor in (c.regions, c.channels)]
+                for tensor in (*maps, sample.exemplar, sample.truth):
+                    if tensor is not None:
+                        digest.update(tensor.numpy().tobytes())
         return digest.hexdigest()
 
 
@@ -291,19 +296,25 @@ class _SceneExemplars:
 
 
 class _Exchanged:
-    """The first conditions with their own exemplar and those of the pairs that follow."""
+    """The first conditions with their own exemplar and those of the pairs that follow.
+
+    Lists of references name one picture for several others, and two pictures for each other: a
+    pair that follows is passed over where its exemplar is one that the condition has already, or
+    its own photograph, unless there are too few.
+    """
 
     def __init__(self, pairs: SourceCorpus, conditions: int, exemplars: int) -> None:
         self.pairs = pairs
         self.conditions = conditions
         self.exemplars = exemplars
+        self._lenders: dict[int, tuple[int, ...]] = {}
 
     def __len__(self) -> int:
         return self.conditions * self.exemplars
 
     def __getitem__(self, index: int, /) -> Sample:
         number, which = divmod(index, self.exemplars)
-        own, other = self.pairs[number], self.pairs[(number + which) % len(self.pairs)]
+        own, other = self.pairs[number], self.pairs[self._lender(number, which)]
         return replace(
             own,
             exemplar=other.exemplar,
@@ -311,6 +322,26 @@ class _Exchanged:
             paired=own.paired and which == 0,
             name=f"{own.name}-{which}",
         )
+
+    def _lender(self, number: int, which: int) -> int:
+        """Returns the pair whose exemplar is that of a condition; the first is its own."""
+        if which == 0:
+            return number
+        if number not in self._lenders:
+            own = self.pairs[number]
+            seen, found, passed = [own.exemplar, own.truth], [number], list[int]()
+            for step in range(1, min(len(self.pairs), _LOOKED_AT * self.exemplars)):
+                if len(found) == self.exemplars:
+                    break
+                other = (number + step) % len(self.pairs)
+                exemplar = self.pairs[other].exemplar
+                if any(torch.equal(exemplar, each) for each in seen):
+                    passed.append(other)
+                else:
+                    found.append(other)
+                    seen.append(exemplar)
+            self._lenders[number] = (*found, *passed)
+        return self._lenders[number][which]
 
 
 class _Itself:

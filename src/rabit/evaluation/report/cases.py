@@ -59,7 +59,7 @@ class Ranking:
 
 def is_distance(quantity: Quantity) -> bool:
     """Tells whether a quantity is a perceptual distance to the truth."""
-    known = quantity.name == "perceptual" or quantity.name.startswith("lpips")
+    known = quantity.name == "perceptual" or quantity.name.startswith(("lpips", "weighted"))
     return known and quantity.group == "fidelity"
 
 
