@@ -204,6 +204,22 @@ def test_a_folder_and_its_edits_are_evaluated(
     assert not (tmp_path / "d").exists()
 
 
+def test_published_rows_are_those_of_the_layout(run: Run, tmp_path: Path) -> None:
+    faces, out = tmp_path / "faces", tmp_path / "out"
+    made = run(
+        "data", "scenes", "--layout", "celebahq", "--count", 10, "--out", faces, "--size", 64
+    )
+    assert made.exit_code == 0, made.output
+    pairs = tmp_path / "pairs"
+    given = ("evaluate", "--data", faces, "--size", 64, "--count", 2, "--exemplars", 1)
+    given = (*given, "--protocol", "translation", "--no-baselines")
+    exported = run(*given, "--results", "a=b", "--export-pairs", pairs)
+    assert exported.exit_code == 0, exported.output
+    result = run(*given, "--results", f"copies={pairs / 'exemplars'}", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "Table 1, CelebA-HQ (semantic)" in (out / "tables.md").read_text()
+
+
 def test_training_seeds_are_pointed_out(run: Run, model: Path, tmp_path: Path) -> None:
     result = run("evaluate", model, *SMALL, "--seed", 0, "--out", tmp_path / "out")
     assert result.exit_code == 0, result.output

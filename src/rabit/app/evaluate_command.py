@@ -26,6 +26,7 @@ from rabit.app.evaluate_options import (
     picture_size,
 )
 from rabit.app.options import pick_device
+from rabit.data.layouts.find import find_layout
 from rabit.evaluation.environment import environment
 from rabit.evaluation.folder import EvaluationFolder
 from rabit.evaluation.measure import Measuring
@@ -245,4 +246,8 @@ def _failure_dict(failure: Failure) -> dict[str, Any]:
 
 
 def _published(options: EvaluateOptions) -> tuple[PublishedTable, ...]:
-    return published_for(_PAPER_DATA.get(options.layout or "", "ADE20K"))
+    """Returns the paper's tables of the data's layout, or ADE20K's."""
+    layout = options.layout or ""
+    if not layout and options.data != SCENES:
+        layout = find_layout(options.data, options.condition)
+    return published_for(_PAPER_DATA.get(layout, "ADE20K"))
