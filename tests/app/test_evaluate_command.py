@@ -211,8 +211,8 @@ def test_published_rows_are_those_of_the_layout(run: Run, tmp_path: Path) -> Non
     )
     assert made.exit_code == 0, made.output
     pairs = tmp_path / "pairs"
-    given = ("evaluate", "--data", faces, "--size", 64, "--count", 2, "--exemplars", 1)
-    given = (*given, "--protocol", "translation", "--no-baselines")
+    given: list[object] = ["evaluate", "--data", faces, "--size", 64, "--count", 2]
+    given += ["--exemplars", 1, "--protocol", "translation", "--no-baselines"]
     exported = run(*given, "--results", "a=b", "--export-pairs", pairs)
     assert exported.exit_code == 0, exported.output
     result = run(*given, "--results", f"copies={pairs / 'exemplars'}", "--out", out)
