@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from rabit.ablation.columns import Column
 from rabit.ablation.order import Cell
 from rabit.ablation.table import Table, TableRow
+from rabit.evaluation.tables import shown_digits
 
 _TITLES = {
     "table6": "Components (the paper's Table 6)",
@@ -103,6 +104,7 @@ def spell(own: Cell | None, digits: int) -> str:
     """Returns mean and deviation as text."""
     if own is None:
         return _NOTHING
+    digits = shown_digits(own.mean, digits)
     if not math.isfinite(own.deviation):
         return f"{own.mean:.{digits}f}"
     return f"{own.mean:.{digits}f} ± {own.deviation:.{digits}f}"
