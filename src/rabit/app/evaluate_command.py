@@ -58,12 +58,10 @@ class Written:
 
     Args:
         evaluation: the figures.
-        test: what they were measured on.
         files: with the tables, and the report last.
     """
 
     evaluation: Evaluation
-    test: TestSet
     files: tuple[Path, ...]
 
 
@@ -105,11 +103,11 @@ def _evaluate_together(
         note(f"training uses seeds below {PREVIEW_SEED}: models may know scenes of this seed")
     networks = open_networks(options.networks, device)
     models = open_models(options, device)
-    test = open_test_set(options, picture_size(options, models))
+    size = picture_size(options, models)
+    test = open_test_set(options, size)
     methods = open_methods(options, models, test)
     if options.segmentations is not None:
         check_segmentations(options.segmentations, methods, test)
-    size = picture_size(options, models)
     measuring = Measuring(networks.networks, test.exemplars, size)
     folder = EvaluationFolder(options.out)
     record = {
@@ -151,7 +149,7 @@ def _evaluate_together(
         )
     facts = _facts(options, test, methods, processes)
     files = _write(options, evaluation, test, methods, networks, facts)
-    return Written(evaluation, test, files)
+    return Written(evaluation, files)
 
 
 def run_export(options: EvaluateOptions, target: Path) -> int:

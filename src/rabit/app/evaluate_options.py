@@ -155,7 +155,7 @@ def open_methods(
         other = FolderResults(name, Path(folder))
         other.check(test)
         key = {"kind": "folder", "pictures": other.digest(test)}
-        methods.append(Method(name, folder_name(name), other, key, made=False))
+        methods.append(Method(name, folder_name(name), other, key))
     if options.baselines:
         methods += _baselines(test)
     names = [method.folder for method in methods]
@@ -195,7 +195,6 @@ def _baselines(test: TestSet) -> list[Method]:
             folder_name(name),
             BaselineResults(compute, len(test.classes)),
             {"kind": "baseline"},
-            made=False,
         )
         for name, compute in computed.items()
     ]

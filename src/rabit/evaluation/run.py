@@ -45,14 +45,12 @@ class Method:
         folder: what its folders are called.
         results: its pictures.
         key: says what they come from, JSON-ready; changes when the model or the files do.
-        made: whether they are made here, so that the time they take says something.
     """
 
     name: str
     folder: str
     results: Results
     key: dict[str, Any]
-    made: bool = True
 
 
 @dataclass(frozen=True)
@@ -123,7 +121,7 @@ def make_and_measure(
 
 
 def figures_of(
-    method: Method | None, test: TestSet, part: str, measuring: Measuring, folder: EvaluationFolder
+    method: Method | None, test: TestSet, part: str, folder: EvaluationFolder
 ) -> Iterator[dict[str, Tensor]]:
     """Reads the figures of all batches of a part, in order.
 
@@ -131,7 +129,6 @@ def figures_of(
         method: whose; None for the features of the truth.
         test: the test set.
         part: of it.
-        measuring: the figures.
         folder: where they are.
 
     Raises:

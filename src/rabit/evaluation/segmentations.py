@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from torch import Tensor
 
 from rabit.data.images import read_labels
 from rabit.evaluation.intervals import Figure, Resamples
 from rabit.evaluation.quantities import Quantity
 from rabit.evaluation.testset import Samples
-from rabit.metrics.segmentation import confusion_matrices
+from rabit.metrics.segmentation import confusion_matrices, scores_of_counts
 
 SEGMENTATION_QUANTITIES = (
     Quantity(
@@ -44,21 +44,21 @@ def segmentation_figures(
     counts = torch.stack(
         [_counts(folder / f"{name}.png", samples, i, classes) for i, name in enumerate(names)]
     )
-    whole, accuracy = _scores(counts.sum(dim=0))
-    drawn = torch.stack(
-        [
-            torch.stack(_scores(counts[rows].sum(dim=0)))
-            for rows in resamples.samples(resamples.count)
-        ]
-    )
-    pairs = zip(SEGMENTATION_QUANTITIES, (whole, accuracy), drawn.T, strict=True)
+    whole = scores_of_counts(*counts.sum(dim=0))
+    drawn = [
+        scores_of_counts(*counts[rows].sum(dim=0)) for rows in resamples.samples(resamples.count)
+    ]
+    values = {
+        "mean_iou": (whole.mean_iou, [each.mean_iou for each in drawn]),
+        "pixel_accuracy": (whole.accuracy, [each.accuracy for each in drawn]),
+    }
     return {
-        quantity.name: Figure(float(value), *resamples.ends(values), len(names))
-        for quantity, value, values in pairs
+        name: Figure(value, *resamples.ends(torch.tensor(of, dtype=torch.float64)), len(names))
+        for name, (value, of) in values.items()
     }
 
 
-def _counts(path: Path, samples: Samples, index: int, classes: int) -> Float[Tensor, "3 C"]:
+def _counts(path: Path, samples: Samples, index: int, classes: int) -> Int[Tensor, "3 C"]:
     """Counts a picture's pixels by class: of the condition, of the map, and of both."""
     regions = samples[index].condition.regions
     found = torch.from_numpy(read_labels(path, classes))
@@ -67,12 +67,5 @@ def _counts(path: Path, samples: Samples, index: int, classes: int) -> Float[Ten
             f"{path} is {found.shape[0]}x{found.shape[1]} (height x width), expected "
             f"{regions.shape[0]}x{regions.shape[1]}, as the picture"
         )
-    confusion = confusion_matrices(found[None], regions[None], classes)[0].double()
+    confusion = confusion_matrices(found[None], regions[None], classes)[0]
     return torch.stack([confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal()])
-
-
-def _scores(counts: Float[Tensor, "3 C"]) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Returns mean IoU and accuracy; classes that are in neither are left out of the mean."""
-    condition, found, both = counts
-    either = condition + found - both
-    return (both / either)[either > 0].mean(), both.sum() / condition.sum()

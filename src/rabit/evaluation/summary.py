@@ -51,7 +51,7 @@ class Part:
         quantities: what was measured, in the order of tables.
         rows: a method each.
         sample_names: what the files of the samples are called.
-        paired: whether a truth is known of every sample, of some or of none.
+        paired: number of samples of which a truth with the exemplar's look is known.
     """
 
     name: str
@@ -110,8 +110,8 @@ def summarise(
     total, done = len(methods) * len(test.parts()), 0
     for name, samples in test.parts().items():
         names = tuple(file_name(name, index) for index in range(len(samples)))
-        truth = stacked(list(figures_of(None, test, name, measuring, folder)))
-        context = _Context(name, names, test.clusters(name), truth, resamples, seed)
+        truth = stacked(list(figures_of(None, test, name, folder)))
+        context = _Context(name, test.clusters(name), truth, resamples, seed)
         sliced = SlicedDistances(
             [folder.picture(TRUTH, n) for n, real in zip(names, context.real, strict=True) if real],
             len(names),
@@ -120,7 +120,7 @@ def summarise(
         )
         rows: list[Row] = []
         for method in methods:
-            found = stacked(list(figures_of(method, test, name, measuring, folder)))
+            found = stacked(list(figures_of(method, test, name, folder)))
             if "seconds" in found:
                 seconds.setdefault(method.name, []).append(found["seconds"])
             pictures = [folder.picture(method.folder, n) for n in names]
@@ -156,14 +156,12 @@ class _Context:
     def __init__(
         self,
         part: str,
-        names: Sequence[str],
         clusters: Sequence[int],
         truth: Mapping[str, Tensor],
         resamples: int,
         seed: int,
     ) -> None:
         self.part = part
-        self.names = names
         self.clusters = clusters
         self.truth = truth
         self.seed = seed

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -13,22 +13,19 @@ import torch
 
 from rabit.config import Kind
 from rabit.data.batch import PictureCondition, Sample
-from rabit.data.corpus import SourceCorpus, make_sample
+from rabit.data.corpus import SourceCorpus
 from rabit.data.edits.files import TABLE
 from rabit.data.images import to_tensor
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.data.scenes.edits import sample_edits
 from rabit.data.source import Source
-from rabit.data.transforms import View
+from rabit.evaluation.exemplars import Exchanged, Itself, SceneExemplars
 from rabit.evaluation.showcase import HELD_OUT_SEED
 
 EXEMPLARS = 3
 """Exemplars that every condition is translated with (paper 4.2)."""
 
-
 PARTS = ("translation", "manipulation")
-# Pairs that are looked at for each exemplar of a condition.
-_LOOKED_AT = 8
 
 
 class Samples(Protocol):
@@ -160,7 +157,7 @@ def scenes_test_set(
         label=f"generated scenes of seed {seed}, {size[0]}x{size[1]}",
         kind="semantic",
         classes=CLASSES,
-        translation=_SceneExemplars(scenes, counts.exemplars),
+        translation=SceneExemplars(scenes, counts.exemplars),
         exemplars=counts.exemplars,
         manipulation=edits[: counts.edits],
         protocols=protocols,
@@ -199,7 +196,7 @@ def folder_test_set(
     if len(held) < 2:
         raise ValueError(
             f"{source.root}: {len(held)} pictures are held out, but measuring takes 2 or more; "
-            "train with a larger share held out"
+            "hold out more of them"
         )
     chosen = held
     if source.pair_count:
@@ -209,7 +206,7 @@ def folder_test_set(
     pairs = SourceCorpus(source, size, train=False, indices=chosen)
     conditions = min(counts.conditions, len(pairs))
     exemplars = min(counts.exemplars, len(pairs))
-    other: Samples = _Itself(source, held[: counts.edits], size)
+    other: Samples = Itself(source, held[: counts.edits], size)
     sources: tuple[int, ...] = ()
     if edits is not None:
         if edits.channels != source.channels or not edits.pair_count:
@@ -225,7 +222,7 @@ def folder_test_set(
         label=f"{conditions} held out of {source.root.name}, {size[0]}x{size[1]}",
         kind=source.kind,
         classes=source.channels,
-        translation=_Exchanged(pairs, conditions, exemplars),
+        translation=Exchanged(pairs, conditions, exemplars),
         exemplars=exemplars,
         manipulation=other,
         edited=edits is not None,
@@ -271,90 +268,3 @@ def _scene_edits(seed: int, size: tuple[int, int]) -> list[Sample]:
         )
         for number, edit in enumerate(sample_edits(seed, size))
     ]
-
-
-class _SceneExemplars:
-    """Samples of each scene with as many exemplars, its own first."""
-
-    def __init__(self, scenes: Scenes, exemplars: int) -> None:
-        self.scenes = scenes
-        self.exemplars = exemplars
-
-    def __len__(self) -> int:
-        return len(self.scenes) * self.exemplars
-
-    def __getitem__(self, index: int, /) -> Sample:
-        scene, which = divmod(index, self.exemplars)
-        own, drawn = self.scenes[scene], self.scenes.exemplars(scene, which + 1)[which]
-        return replace(
-            own,
-            exemplar=to_tensor(drawn.image),
-            exemplar_condition=PictureCondition(torch.from_numpy(drawn.labels).long()),
-            truth=to_tensor(drawn.truth),
-            name=f"{own.name}-{which}",
-        )
-
-
-class _Exchanged:
-    """The first conditions with their own exemplar and those of the pairs that follow.
-
-    Lists of references name one picture for several others, and two pictures for each other: a
-    pair that follows is passed over where its exemplar is one that the condition has already, or
-    its own photograph, unless there are too few.
-    """
-
-    def __init__(self, pairs: SourceCorpus, conditions: int, exemplars: int) -> None:
-        self.pairs = pairs
-        self.conditions = conditions
-        self.exemplars = exemplars
-        self._lenders: dict[int, tuple[int, ...]] = {}
-
-    def __len__(self) -> int:
-        return self.conditions * self.exemplars
-
-    def __getitem__(self, index: int, /) -> Sample:
-        number, which = divmod(index, self.exemplars)
-        own, other = self.pairs[number], self.pairs[self._lender(number, which)]
-        return replace(
-            own,
-            exemplar=other.exemplar,
-            exemplar_condition=other.exemplar_condition,
-            paired=own.paired and which == 0,
-            name=f"{own.name}-{which}",
-        )
-
-    def _lender(self, number: int, which: int) -> int:
-        """Returns the pair whose exemplar is that of a condition; the first is its own."""
-        if which == 0:
-            return number
-        if number not in self._lenders:
-            own = self.pairs[number]
-            seen, found, passed = [own.exemplar, own.truth], [number], list[int]()
-            for step in range(1, min(len(self.pairs), _LOOKED_AT * self.exemplars)):
-                if len(found) == self.exemplars:
-                    break
-                other = (number + step) % len(self.pairs)
-                exemplar = self.pairs[other].exemplar
-                if any(torch.equal(exemplar, each) for each in seen):
-                    passed.append(other)
-                else:
-                    found.append(other)
-                    seen.append(exemplar)
-            self._lenders[number] = (*found, *passed)
-        return self._lenders[number][which]
-
-
-class _Itself:
-    """Pictures that are their own exemplars."""
-
-    def __init__(self, source: Source, chosen: Sequence[int], size: tuple[int, int]) -> None:
-        self.source = source
-        self.chosen = chosen
-        self.view = View.whole(size)
-
-    def __len__(self) -> int:
-        return len(self.chosen)
-
-    def __getitem__(self, index: int, /) -> Sample:
-        picture, name = self.source.load(self.chosen[index]), self.source.names[self.chosen[index]]
-        return make_sample(picture, self.view, picture, self.view, True, name)

@@ -162,11 +162,27 @@ def segmentation_scores(confusion: Int[Tensor, "C C"]) -> SegmentationScores:
     Raises:
         ValueError: it counts no pixel.
     """
-    counts = confusion.double()
-    both, total = counts.diagonal(), counts.sum()
+    return scores_of_counts(confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal())
+
+
+def scores_of_counts(
+    condition: Int[Tensor, " C"], predicted: Int[Tensor, " C"], both: Int[Tensor, " C"]
+) -> SegmentationScores:
+    """Returns the figures of pixels counted by class, all that they need of a confusion matrix.
+
+    Args:
+        condition: pixels whose condition is of the class.
+        predicted: pixels that are predicted to be.
+        both: pixels that are both.
+
+    Raises:
+        ValueError: there is no pixel.
+    """
+    condition, predicted, both = (x.double() for x in (condition, predicted, both))
+    total = condition.sum()
     if total == 0:
         raise ValueError("no pixels were measured, expected at least one that is not ignored")
-    either = counts.sum(dim=0) + counts.sum(dim=1) - both
+    either = condition + predicted - both
     iou = torch.where(either > 0, both / either, torch.nan)
     return SegmentationScores(
         mean_iou=float(iou.nanmean()),
