@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from rabit.layers.perceptual import random_backbone
+from rabit.model.network import build_network
 from rabit.presets import PRESETS, preset, preset_kind, with_backbone
 
 
@@ -69,6 +70,23 @@ def test_presets_without_a_task_take_any_kind() -> None:
         assert preset(name, ("one",)).model.condition.kind == "semantic"
     with pytest.raises(ValueError, match="no preset 'big'"):
         preset_kind("big")
+
+
+def test_recipes_for_photographs() -> None:
+    for name, size in (("facades", (256, 256)), ("fashion", (384, 256))):
+        config = preset(name, ("one", "two"))
+        assert preset_kind(name) == "semantic" and config.model.image_size == size
+        assert config.train.jitter > 0 and config.losses.backbone == "vgg19-distilled"
+    small, facades = preset("facades-small", ("one",)), preset("facades", ("one",))
+    assert small.losses == facades.losses and small.train.mix == facades.train.mix
+    assert small.model.features == preset("small", ("one",)).model.features
+    assert preset_kind("facades-small") == "semantic" and preset_kind("base") is None
+
+
+def test_the_base_model_is_small_enough_to_ship() -> None:
+    classes = tuple(str(i) for i in range(20))
+    tensors = build_network(preset("base", classes).model).state_dict().values()
+    assert 2 * sum(tensor.numel() for tensor in tensors) < 40e6  # bytes in float16
 
 
 def test_task_weights_are_the_peers() -> None:

@@ -161,6 +161,31 @@ def test_samples_depend_on_seed_epoch_and_index_only(corpus: Path) -> None:
     assert all(map(_same, forward, pickle.loads(pickle.dumps(folder))))
 
 
+def test_colours_change_alike_on_both_sides(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for name in ("a", "b"):
+        colour = np.full((16, 16, 3), (150, 100, 60), np.uint8)
+        Image.fromarray(colour).save(tmp_path / f"images/{name}.png")
+        Image.fromarray(colour[..., 0] * 0).save(tmp_path / f"labels/{name}.png")
+    (tmp_path / "classes.txt").write_text("wall\n")
+    changed = SourceCorpus(FolderSource(tmp_path), (16, 16), jitter=0.4)
+    plain = SourceCorpus(FolderSource(tmp_path), (16, 16))
+    seen = set()
+    for epoch in range(3):
+        changed.set_epoch(epoch)
+        plain.set_epoch(epoch)
+        for one, other in zip(changed, plain, strict=True):
+            assert torch.equal(one.truth, one.exemplar) and not torch.equal(one.truth, other.truth)
+            assert one.paired == other.paired and one.name == other.name
+            seen.add(tuple(one.truth[:, 0, 0].tolist()))
+    assert len(seen) == 6
+    tested = SourceCorpus(FolderSource(tmp_path), (16, 16), train=False, jitter=0.4)
+    assert torch.equal(tested[0].truth, plain[0].truth)
+    with pytest.raises(ValueError, match="jitter is 1.5, expected a strength from 0 to 1"):
+        SourceCorpus(FolderSource(tmp_path), (16, 16), jitter=1.5)
+
+
 def test_any_number_of_workers_gives_the_same(corpus: Path) -> None:
     folder = _folder(corpus, SIZE)
     folder.set_epoch(5)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rabit.data.transforms import MARGIN, View, resize_image, resize_labels
+from rabit.data.transforms import MARGIN, ColourJitter, View, resize_image, resize_labels
 
 
 def test_convention_nearest_takes_the_id_under_the_centre() -> None:
@@ -120,3 +120,26 @@ def test_whole_view_shows_everything() -> None:
 def test_smallest_view() -> None:
     view = View.draw((1, 1), np.random.default_rng(0))
     assert view.labels(np.zeros((9, 9), np.int64)).shape == (1, 1)
+
+
+def test_jitter_follows_its_formula_and_cuts_off() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    jitter = ColourJitter.draw(0.5, np.random.default_rng(1))
+    changed = jitter.image(image)
+    assert changed.dtype == np.uint8 and changed.shape == image.shape
+    for y, x in np.ndindex(5, 7):
+        colour = image[y, x] / 127.5 - 1
+        expected = [float(row @ colour) + 0.0 for row in jitter.matrix] + jitter.offset
+        np.testing.assert_allclose(changed[y, x] / 127.5 - 1, np.clip(expected, -1, 1), atol=0.005)
+    assert {0, 255} <= set(np.unique(ColourJitter(3 * jitter.matrix, jitter.offset).image(image)))
+
+
+def test_jitter_keeps_within_its_strength() -> None:
+    draws = [ColourJitter.draw(0.3, np.random.default_rng(i)) for i in range(200)]
+    # What white becomes: contrast times balance, whatever the saturation.
+    white = np.array([jitter.matrix.sum(axis=1) for jitter in draws])
+    assert white.min() >= 0.7 * 0.85 - 1e-6 and white.max() <= 1.3 * 1.15 + 1e-6
+    assert white.min() < 0.7 and white.max() > 1.3  # both kinds of change add up
+    offsets = np.array([jitter.offset for jitter in draws])
+    assert np.ptp(offsets, axis=1).max() == 0 and 0.12 < np.abs(offsets).max() <= 0.15
+    assert len({jitter.matrix.tobytes() for jitter in draws}) == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from rabit.layers import convolution
 from rabit.layers.convolution import Convolution, PaddingMode, conv, reflect_pad
 
 
@@ -53,6 +55,27 @@ def test_reflection_equals_torchs_and_keeps_nothing(margin: int) -> None:
     assert torch.equal(reflect_pad(x, margin), F.pad(x, (margin,) * 4, mode="reflect"))
     assert not kept_by(lambda: reflect_pad(x, margin))
     assert torch.autograd.gradcheck(lambda x: reflect_pad(x, margin), x[:1, :1])
+
+
+@pytest.mark.parametrize("margin", [1, 3])
+def test_reflection_by_position_equals_torchs_and_keeps_the_layout(
+    margin: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The form for GPUs, which nothing but the layout chooses here."""
+    last = torch.channels_last
+    by_position = partial(torch.Tensor.is_contiguous, memory_format=last)
+    monkeypatch.setattr(convolution, "_by_position", by_position)
+    x = torch.randn(2, 3, 5, 6, dtype=torch.float64).to(memory_format=last).requires_grad_()
+    padded = reflect_pad(x, margin)
+    assert torch.equal(padded, F.pad(x, (margin,) * 4, mode="reflect"))
+    assert padded.is_contiguous(memory_format=last)
+    weight = torch.randn_like(padded)
+    (grad,) = torch.autograd.grad(padded, x, weight)
+    (expected,) = torch.autograd.grad(F.pad(x, (margin,) * 4, mode="reflect"), x, weight)
+    torch.testing.assert_close(grad, expected)
+    assert grad.is_contiguous(memory_format=last)
+    assert not kept_by(lambda: reflect_pad(x, margin))
+    F.leaky_relu(reflect_pad(x, margin), 0.2, inplace=True)  # no view, which would refuse it
 
 
 @pytest.mark.parametrize("spectral", [False, True])

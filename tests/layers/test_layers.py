@@ -20,6 +20,15 @@ def test_positional_norm_equals_the_plain_formula() -> None:
     assert torch.autograd.gradcheck(PositionalNorm(), x[:1, :, :2, :2])
 
 
+def test_positional_norm_stays_in_half_precision_under_autocast() -> None:
+    x = torch.randn(2, 7, 4, 5).bfloat16()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert PositionalNorm()(x).dtype == torch.bfloat16
+    torch.testing.assert_close(
+        PositionalNorm()(x).float(), PositionalNorm()(x.float()), atol=0.02, rtol=0.02
+    )
+
+
 def test_positional_norm_does_not_mix_samples() -> None:
     x = torch.randn(3, 6, 4, 4)
     torch.testing.assert_close(PositionalNorm()(x)[1:2], PositionalNorm()(x[1:2]))

@@ -18,7 +18,7 @@ from rabit.app.options import pick_device
 from rabit.app.translate_command import open_model
 from rabit.evaluation.correspondence.charts import accuracy_chart, speed_chart
 from rabit.evaluation.correspondence.contestants import Contestant, contestants
-from rabit.evaluation.correspondence.measure import Case
+from rabit.evaluation.correspondence.measure import Case, measure_apart, measure_here
 from rabit.evaluation.correspondence.study import (
     AccuracyRow,
     accuracy_rows,
@@ -32,7 +32,7 @@ from rabit.writing import check_target, write_files
 SIDES = (32, 64, 128, 256, 512)
 QUICK_SIDES = (64, 128)
 DTYPES = ("float32", "bfloat16")
-FILES = ("correspondence.json", "speed.png", "accuracy.png")
+FIGURES, SPEED, ACCURACY = "correspondence.json", "speed.png", "accuracy.png"
 STEREO, SCENES = "stereo", "scenes"
 
 
@@ -46,6 +46,7 @@ class BenchmarkOptions:
         sides: of the maps for time and memory; None for the default.
         accuracy_sides: of the maps for the accuracy; None for the default.
         limit: seconds that a pass may take; None for the default.
+        accuracy: whether the accuracy is measured.
         scenes: number of generated scenes for the accuracy.
         model: whose features describe the scenes.
         channels: of the features that are timed.
@@ -60,6 +61,7 @@ class BenchmarkOptions:
     sides: tuple[int, ...] | None
     accuracy_sides: tuple[int, ...] | None
     limit: float | None
+    accuracy: bool
     scenes: int
     model: str
     channels: int
@@ -71,7 +73,8 @@ class BenchmarkOptions:
     @property
     def files(self) -> dict[str, Path]:
         """What is written, by name."""
-        return {name: self.out / name for name in FILES}
+        names = (FIGURES, SPEED, ACCURACY) if self.accuracy else (FIGURES, SPEED)
+        return {name: self.out / name for name in names}
 
 
 def run_benchmark(options: BenchmarkOptions) -> None:
@@ -99,19 +102,18 @@ def run_benchmark(options: BenchmarkOptions) -> None:
     compared = contestants(options.quick)
     with Bar("time and memory") as bar:
         sides = options.sides or (QUICK_SIDES if options.quick else SIDES)
-        timings = run_suite(compared, sides, base, limit, bar)
-    rows = _accuracy(options, compared, timings, threads, limit)
+        measure = measure_apart if device.type == "cpu" else measure_here
+        timings = run_suite(compared, sides, base, limit, bar, measure)
+    rows = _accuracy(options, compared, timings, threads, limit) if options.accuracy else []
     tables = [speed_table(timings), *accuracy_tables(rows, timings)]
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     for table in tables:
         console.print(table)
     text = json.dumps(study_dict(timings, rows, device, threads), indent=1, allow_nan=False)
-    contents = (
-        (text + "\n").encode(),
-        speed_chart(timings),
-        accuracy_chart(rows, timings),
-    )
+    contents = [(text + "\n").encode(), speed_chart(timings)]
+    if options.accuracy:
+        contents.append(accuracy_chart(rows, timings))
     options.out.mkdir(parents=True, exist_ok=True)
     named = dict(zip(options.files.values(), contents, strict=True))
     write_files(named, overwrite=options.overwrite)

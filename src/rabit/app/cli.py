@@ -24,6 +24,7 @@ from rabit.app.arguments import (
 from rabit.app.correspondence_cli import benchmark_correspondence_command, match_command
 from rabit.app.data_check_command import data_check_command
 from rabit.app.data_edits_command import data_edits_command
+from rabit.app.data_merge_command import data_merge_command
 from rabit.app.data_pairs_command import data_pairs_command
 from rabit.app.data_scenes_command import data_scenes_command
 from rabit.app.data_shard_command import data_shard_command
@@ -49,6 +50,7 @@ data_app = typer.Typer(
 )
 data_app.command("scenes")(data_scenes_command)
 data_app.command("check")(data_check_command)
+data_app.command("merge")(data_merge_command)
 data_app.command("pairs")(data_pairs_command)
 data_app.command("edits")(data_edits_command)
 data_app.command("shard")(data_shard_command)

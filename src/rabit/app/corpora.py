@@ -176,7 +176,14 @@ def training_data(
             f"no list of references in {source.root}: the {len(split.train)} conditions are "
             "compared with each other; rabit data pairs makes a list by how pictures look"
         )
-    corpus = SourceCorpus(source, size, seed=seed, mix=config.train.mix, indices=split.train)
+    corpus = SourceCorpus(
+        source,
+        size,
+        seed=seed,
+        mix=config.train.mix,
+        indices=split.train,
+        jitter=config.train.jitter,
+    )
     held = tuple(names[i] for i in split.test)
     stems = {str(PurePosixPath(name).with_suffix("")) for name in held}
     preview, *validation = _held_out_batches(source, size, split, stems, config.train.validation)

@@ -71,6 +71,9 @@ def benchmark_correspondence_command(
         float | None,
         typer.Option(help="Seconds that a pass may take; longer ones are left out and said so."),
     ] = None,
+    accuracy: Annotated[
+        bool, typer.Option("--accuracy/--no-accuracy", help="Measure the accuracy as well.")
+    ] = True,
     scenes: Annotated[int, typer.Option(help="Generated scenes for the accuracy.")] = 4,
     model: Model = DEFAULT_MODEL,
     channels: Annotated[int, typer.Option(help="Channels of the features that are timed.")] = 256,
@@ -84,8 +87,8 @@ def benchmark_correspondence_command(
     """Compare all correspondence methods: time, memory, growth and accuracy.
 
     Dense attention (PyTorch's scaled_dot_product_attention, ours, and with its matrix stored),
-    transport, patchmatch and the ranking are measured in one run, each case in a process of its
-    own. The folder gets correspondence.json, speed.png and accuracy.png.
+    transport, patchmatch and the ranking are measured in one run, on a CPU each case in a process
+    of its own. The folder gets correspondence.json, speed.png and, with the accuracy, accuracy.png.
     """
     options = BenchmarkOptions(
         out=out,
@@ -93,6 +96,7 @@ def benchmark_correspondence_command(
         sides=parse_sides("--sizes", sizes),
         accuracy_sides=parse_sides("--accuracy-sizes", accuracy_sizes),
         limit=limit,
+        accuracy=accuracy,
         scenes=scenes,
         model=model,
         channels=channels,

@@ -125,7 +125,8 @@ class TrainConfig:
     The learning rates rise linearly over the first `warmup_steps`, stay constant, and fall linearly
     to 0 over the last `decay_steps`.
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
-    says where the exemplars of a folder come from. Gradients of a norm above `clip` are shortened
+    says where the exemplars of a folder come from, and `jitter` how much the colours of both
+    pictures of a folder's sample change, in [0, 1]. Gradients of a norm above `clip` are shortened
     to it; 0 leaves them as they are. At every checkpoint `validation` held-out samples are
     translated, and the checkpoint that is best by the figure `best_by` is kept; 0 samples validate
     nothing.
@@ -143,6 +144,7 @@ class TrainConfig:
     clip: float = 0.0
     drop_exemplar_condition: float = 0.1
     mix: ExemplarMix = field(default_factory=ExemplarMix)
+    jitter: float = 0.0
     seed: int = 0
     workers: int = 0
     log_every: int = 20
@@ -169,6 +171,8 @@ class TrainConfig:
         for name in ("beta1", "beta2", "ema", "drop_exemplar_condition"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
+        if not 0 <= self.jitter <= 1:
+            raise ValueError(f"train.jitter is {self.jitter}, expected a strength from 0 to 1")
         if self.decay_steps > self.steps:
             raise ValueError(
                 f"train.decay_steps is {self.decay_steps}, more than train.steps {self.steps}"

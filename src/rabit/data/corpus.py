@@ -16,7 +16,7 @@ from rabit.data.images import to_tensor
 from rabit.data.listing import first_few
 from rabit.data.references import Layout, rank_references, read_references
 from rabit.data.source import Picture, Source, Split
-from rabit.data.transforms import View
+from rabit.data.transforms import ColourJitter, View
 
 FEWEST_PICTURES = 3
 """The fewest that training works with: one is held out, two are each other's exemplar."""
@@ -62,7 +62,8 @@ class SourceCorpus(Dataset[Sample]):
     picture itself where there is none; the truth then has the exemplar's look.
 
     While training the truth and the exemplar are each seen in a crop and flip of their own, drawn
-    from (seed, epoch, index), so that samples do not depend on the number of workers. References
+    from (seed, epoch, index), so that samples do not depend on the number of workers; their colours
+    may be changed too, alike in both, so that a pair stays one. References
     outside `indices` are not used, so that nothing held out is trained on. For tests pictures are
     seen whole and the exemplar is the first reference; a source with pairs yields these instead,
     whose truth has the exemplar's look.
@@ -74,6 +75,7 @@ class SourceCorpus(Dataset[Sample]):
         train: whether to yield training samples, and otherwise test samples.
         mix: where exemplars come from while training.
         indices: which items to yield, in this order: pictures, or pairs; None for all.
+        jitter: how much colours change while training, in [0, 1]; see `ColourJitter.draw`.
 
     Raises:
         ValueError: the references or an argument are not as described; a file is named.
@@ -87,10 +89,14 @@ class SourceCorpus(Dataset[Sample]):
         train: bool = True,
         mix: ExemplarMix | None = None,
         indices: Sequence[int] | None = None,
+        jitter: float = 0.0,
     ) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f"size is {size}, expected height and width in pixels, above 0")
         _require_seed(seed)
+        if not 0 <= jitter <= 1:
+            raise ValueError(f"jitter is {jitter}, expected a strength from 0 to 1")
+        self._jitter = jitter
         self._source = source
         self._size = (operator.index(size[0]), operator.index(size[1]))
         self._seed = seed
@@ -145,20 +151,21 @@ class SourceCorpus(Dataset[Sample]):
         if self._paired:
             pair = self._source.load_pair(self._chosen[index])
             return make_sample(pair.truth, whole, pair.exemplar, whole, True, pair.name)
-        own = self._chosen[index]
+        own, jitter = self._chosen[index], None
         if self._train:
             rng = np.random.default_rng((self._seed, self._epoch, index))
             other = self._draw_exemplar(index, rng)
             paired = other == own or bool(self._partners)
             view = View.draw(self._size, rng, self._source.flips)
             exemplar_view = View.draw(self._size, rng, self._source.flips)
+            jitter = ColourJitter.draw(self._jitter, rng) if self._jitter else None
         else:
             other, view, exemplar_view = self._references[index][0], whole, whole
             paired = other == own
         truth = self._source.load(own)
         exemplar = truth if other == own else self._source.load(other)
         name = str(PurePosixPath(self._source.names[own]).with_suffix(""))
-        return make_sample(truth, view, exemplar, exemplar_view, paired, name)
+        return make_sample(truth, view, exemplar, exemplar_view, paired, name, jitter)
 
     def _draw_exemplar(self, index: int, rng: np.random.Generator) -> int:
         """Draws the picture that a training sample's exemplar is a view of."""
@@ -223,14 +230,23 @@ class SourceCorpus(Dataset[Sample]):
 
 
 def make_sample(
-    truth: Picture, view: View, exemplar: Picture, exemplar_view: View, paired: bool, name: str
+    truth: Picture,
+    view: View,
+    exemplar: Picture,
+    exemplar_view: View,
+    paired: bool,
+    name: str,
+    jitter: ColourJitter | None = None,
 ) -> Sample:
-    """Makes a sample of two pictures, each in a view of its own."""
+    """Makes a sample of two pictures, each in a view of its own, and both in changed colours."""
+    images = [exemplar.image(exemplar_view), truth.image(view)]
+    if jitter is not None:
+        images = [jitter.image(image) for image in images]
     return Sample(
         condition=truth.condition(view),
-        exemplar=to_tensor(exemplar.image(exemplar_view)),
+        exemplar=to_tensor(images[0]),
         exemplar_condition=exemplar.condition(exemplar_view),
-        truth=to_tensor(truth.image(view)),
+        truth=to_tensor(images[1]),
         paired=paired,
         name=name,
     )

@@ -11,8 +11,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
+
+# Shares of red, green and blue in a colour's brightness (BT.601).
+_LUMA = np.array([0.299, 0.587, 0.114])
 
 MARGIN = 286 / 256
 """How much larger than the crop the resized picture is, per side."""
@@ -110,3 +113,39 @@ class View:
         top, left = self.corner
         cropped = array[top : top + self.size[0], left : left + self.size[1]]
         return np.ascontiguousarray(cropped[:, ::-1] if self.flip else cropped)
+
+
+@dataclass(frozen=True)
+class ColourJitter:
+    """A change of a photograph's colours, the same at every pixel.
+
+    Args:
+        matrix: (3, 3), what RGB in [-1, 1] is multiplied by.
+        offset: (3,), what is added then.
+    """
+
+    matrix: Float32[np.ndarray, "3 3"]
+    offset: Float32[np.ndarray, " 3"]
+
+    @classmethod
+    def draw(cls, strength: float, rng: np.random.Generator) -> ColourJitter:
+        """Draws contrast, saturation, a balance of the three colours, and brightness.
+
+        Each factor lies within 1 ± strength (the balance within half of it), the brightness's
+        offset within ± strength / 2.
+
+        Args:
+            strength: in (0, 1].
+            rng: where the randomness comes from; six numbers are drawn.
+        """
+        contrast, saturation = 1 + strength * rng.uniform(-1, 1, 2)
+        balance = 1 + strength / 2 * rng.uniform(-1, 1, 3)
+        brightness = strength / 2 * rng.uniform(-1, 1)
+        grey = np.tile(_LUMA, (3, 1))
+        matrix = contrast * balance[:, None] * (grey + saturation * (np.eye(3) - grey))
+        return cls(matrix.astype(np.float32), np.full(3, brightness, np.float32))
+
+    def image(self, image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h w 3"]:
+        """Returns a photograph (h, w, 3) in these colours, those out of range cut off."""
+        values = (image.astype(np.float32) / 127.5 - 1) @ self.matrix.T + self.offset
+        return np.rint((values.clip(-1, 1) + 1) * 127.5).astype(np.uint8)

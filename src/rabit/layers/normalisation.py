@@ -106,9 +106,12 @@ class PositionalNorm(nn.Module):
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> Float[Tensor, "B C H W"]:
         """Returns x with zero mean and unit variance over its channels."""
-        # Layer norm over the last axis of a channels-last view is one fused kernel.
+        # Layer norm over the last axis of a channels-last view is one fused kernel. Its statistics
+        # are float32 in any precision; autocast would make its result so too, and what follows.
         last = x.permute(0, 2, 3, 1)
-        return F.layer_norm(last, last.shape[-1:], eps=self.epsilon).permute(0, 3, 1, 2)
+        with torch.autocast(x.device.type, enabled=False):
+            normalised = F.layer_norm(last, last.shape[-1:], eps=self.epsilon)
+        return normalised.permute(0, 3, 1, 2)
 
 
 def synchronise_norms(module: nn.Module, group: distributed.ProcessGroup | None = None) -> None:

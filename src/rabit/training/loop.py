@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -99,7 +100,8 @@ def train(
         FloatingPointError: a loss is not finite; the last good checkpoint stays.
     """
     state, config, device = engine.state, engine.state.config.train, engine.processes.device
-    backbone = backbone.to(device) if backbone is not None else None
+    if backbone is not None:
+        backbone = _placed(backbone, device)
     share = Share(engine.processes.rank, engine.processes.count, engine.parts)
     parts = iter(training_batches(data.corpus, config, state.step, share))
     started, first, stopped = time.monotonic(), state.step, False
@@ -117,6 +119,14 @@ def train(
                 report(Progress(state.step, config.steps, values, left, rate, memory, warnings))
         record.close(stopped)
     return Finished(step=state.step, interrupted=stopped, model=folder / "model")
+
+
+def _placed(backbone: Vgg, device: torch.device) -> Vgg:
+    """Moves the feature network; on a GPU its weights get the layout of the images."""
+    placed: Any = backbone.to(device)
+    if device.type == "cuda":
+        placed = placed.to(memory_format=torch.channels_last)
+    return placed
 
 
 def _sees_map(config: TrainConfig, step: int) -> bool:

@@ -19,7 +19,13 @@ from rabit.evaluation.correspondence.accuracy import (
 )
 from rabit.evaluation.correspondence.contestants import ATTENTION, Contestant, contestants
 from rabit.evaluation.correspondence.fields import known_field, share_within
-from rabit.evaluation.correspondence.measure import Case, Measurement, measure, measure_apart
+from rabit.evaluation.correspondence.measure import (
+    Case,
+    Measurement,
+    measure,
+    measure_apart,
+    measure_here,
+)
 from rabit.evaluation.correspondence.suite import growth, run_suite
 from rabit.evaluation.correspondence.views import scene_views, stereo_view
 
@@ -128,6 +134,7 @@ def options(out: Path, **changes: object) -> BenchmarkOptions:
         "sides": (16,),
         "accuracy_sides": (32,),
         "limit": 5.0,
+        "accuracy": True,
         "scenes": 0,
         "model": "scenes-small",
         "channels": 8,
@@ -158,7 +165,7 @@ def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.Monk
     pytest.importorskip("skimage", reason="the stereo photographs come with scikit-image")
     monkeypatch.setattr(
         "rabit.app.benchmark_command.run_suite",
-        lambda compared, sides, base, limit, progress: run_suite(
+        lambda compared, sides, base, limit, progress, measure: run_suite(
             compared, sides, base, limit, progress, lambda case, timeout: measured(0.01)
         ),
     )
@@ -176,7 +183,25 @@ def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.Monk
         run_benchmark(options(tmp_path / "out"))
 
 
+def test_the_accuracy_can_be_left_out(tmp_path: Path) -> None:
+    run_benchmark(options(tmp_path / "out", accuracy=False, quick=True, limit=0.5))
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"correspondence.json", "speed.png"}
+    found = json.loads((tmp_path / "out" / "correspondence.json").read_text())
+    assert found["accuracy"] == [] and found["times"][0]["forward_s"] > 0
+
+
 def test_measure_in_this_process_takes_bfloat16() -> None:
     threads = torch.get_num_threads()
     found = measure(Case("r", "ranking", "{}", 8, 8, 4, dtype="bfloat16", threads=threads))
     assert found.both is not None
+
+
+def test_a_memory_too_small_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(case: Case) -> Measurement:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+
+    monkeypatch.setattr("rabit.evaluation.correspondence.measure.measure", fail)
+    assert measure_here(Case("", "dense", "{}", 8), 1.0) == "CUDA out of memory"
+    monkeypatch.undo()
+    assert isinstance(measure_here(Case("", "dense", "{}", 8, channels=4), 1.0), Measurement)
