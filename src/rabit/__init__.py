@@ -7,28 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rabit import alignment, functional
+    from rabit.combining import Exemplar
     from rabit.functional.condition import Condition
     from rabit.inference import Translation, Translator, load
-    from rabit.model.sources import embedded_models
+    from rabit.model.sources import embedded_models, released_models
 
 __all__ = [
     "Condition",
+    "Exemplar",
     "Translation",
     "Translator",
     "alignment",
     "embedded_models",
     "functional",
     "load",
+    "released_models",
 ]
 __version__ = "0.1.0"
 
 # Where each name comes from: imported at its first use, as torch takes seconds to load.
 _HOMES = {
     "Condition": "rabit.functional.condition",
+    "Exemplar": "rabit.combining",
     "Translation": "rabit.inference",
     "Translator": "rabit.inference",
     "embedded_models": "rabit.model.sources",
     "load": "rabit.inference",
+    "released_models": "rabit.model.sources",
 }
 
 

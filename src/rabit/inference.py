@@ -4,63 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from PIL import Image
 from torch import Tensor
 
-from rabit.alignment.correspondence import Correspondence
+from rabit.combining import Aligned, Blend, Exemplar, class_shares
 from rabit.config import ModelConfig
-from rabit.data.images import save_png, to_image
-from rabit.inputs import ConditionInput, ImageInput, image_batch, layout_batch
+from rabit.functional.condition import Condition
+from rabit.inputs import ConditionInput, ImageInput
 from rabit.model.network import TranslationNetwork
 from rabit.model.sources import find_model
 from rabit.model.storage import load_model, save_model
-from rabit.sizing import (
-    Layout,
-    edit_share,
-    exemplar_size,
-    padded_size,
-    resize_images,
-    working_size,
-)
+from rabit.sides import Conditions, Side, read_layout, read_side
+from rabit.sizing import Layout, edit_share, exemplar_size, resize_images
+from rabit.translation import Matching, Sizes, Translation, exemplar_pixels
 
-
-@dataclass(frozen=True)
-class Translation:
-    """The result of a translation or an edit, at the condition's size.
-
-    Args:
-        image: (B, 3, H, W) float32 in [-1, 1].
-        warped: (B, 3, H, W) the exemplar warped to the condition, in [-1, 1].
-        confidence: (B, 1, H, W) CMAP in [0, 1]: how reliable the correspondence is.
-        matches: (B, H, W, 2) the place (x, y) in the exemplar as it was given, in its pixels, that
-            each pixel of the condition matches best; None for a model without alignment.
-        correspondence: what was built, between feature maps of 1 / `alignment.stride` of the sides
-            that the network worked at (padded to its stride); None for a model without alignment.
-    """
-
-    image: Float[Tensor, "B 3 H W"]
-    warped: Float[Tensor, "B 3 H W"]
-    confidence: Float[Tensor, "B 1 H W"]
-    matches: Float[Tensor, "B H W 2"] | None
-    correspondence: Correspondence | None
-
-    def pil(self, index: int = 0) -> Image.Image:
-        """Returns one of the images as a PIL image."""
-        return Image.fromarray(to_image(self.image[index]))
-
-    def save(self, path: str | Path, index: int = 0, overwrite: bool = False) -> None:
-        """Writes one of the images as a PNG.
-
-        Raises:
-            FileExistsError: the file is there and overwrite is off.
-        """
-        save_png(path, to_image(self.image[index]), overwrite=overwrite)
+__all__ = ["Exemplar", "Matching", "Translation", "Translator", "exemplar_pixels", "load"]
 
 
 class Translator:
@@ -119,9 +81,9 @@ class Translator:
 
     def translate(
         self,
-        condition: ConditionInput | Sequence[ConditionInput],
+        condition: Conditions,
         exemplar: ImageInput | Sequence[ImageInput],
-        exemplar_condition: ConditionInput | Sequence[ConditionInput] | None = None,
+        exemplar_condition: Conditions | None = None,
         seed: int = 0,
     ) -> Translation:
         """Makes photographs with the layout of the condition and the look of the exemplar.
@@ -142,32 +104,79 @@ class Translator:
             FileNotFoundError: there is no such file.
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
-        images = image_batch(exemplar, "exemplar")
-        canvas = (images.shape[-2], images.shape[-1])
-        layout = layout_batch(condition, self.config.condition, "condition", canvas)
-        maps = None
-        if exemplar_condition is not None:
-            maps = layout_batch(
-                exemplar_condition, self.config.condition, "exemplar_condition", canvas
-            )
-            maps = _fitted(maps, canvas)
-            _require_equal(images, maps, "exemplar", "exemplar_condition")
-        if len(images) == 1:
-            images = images.expand(len(layout), -1, -1, -1)
-            maps = None if maps is None else maps.expand(len(layout))
-        if len(images) != len(layout):
+        config = self.config.condition
+        side = read_side(exemplar, exemplar_condition, config, "exemplar", "exemplar_condition")
+        layout = read_layout(condition, config, "condition", side.size)
+        side = side.expand(len(layout)) if len(side) == 1 else side
+        if len(side) != len(layout):
             raise ValueError(
-                f"condition has {len(layout)} items but exemplar {len(images)}; give one exemplar "
+                f"condition has {len(layout)} items but exemplar {len(side)}; give one exemplar "
                 "each, or one for all"
             )
-        return self._run(layout, images, maps, seed)
+        return self._run(layout, side, seed)
+
+    @torch.no_grad()
+    def combine(
+        self,
+        condition: ConditionInput | Layout,
+        exemplars: Sequence[Exemplar],
+        seed: int = 0,
+    ) -> Translation:
+        """Makes a photograph with the layout of one condition and the looks of several exemplars.
+
+        Each is matched and warped for itself; warped exemplars, their features and confidences are
+        summed, place by place, with the exemplars' shares of the place's class. A class that one
+        exemplar alone claims looks like that one; exemplars that share a class give a style
+        between theirs.
+
+        Args:
+            condition: one; see `translate`. The joints of a pose file are places in a picture of
+                the first exemplar's size.
+            exemplars: at least one. One gives what `translate` gives.
+            seed: as for `translate`, the same for every exemplar.
+
+        Returns:
+            The translation, at the condition's size. Matches and sources are those of the exemplar
+            with the largest share.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: an input is of the wrong kind, size, range or number; it is named.
+        """
+        aligned = self._align(condition, exemplars, seed)
+        with self._running(seed):
+            image = self.network.generator(aligned.merged)
+        return aligned.translation(image)
+
+    @torch.no_grad()
+    def match(
+        self,
+        condition: ConditionInput | Layout,
+        exemplars: Sequence[Exemplar],
+        seed: int = 0,
+    ) -> Matching:
+        """Matches a condition with exemplars as `combine` does, without making the photograph.
+
+        Args:
+            condition: as for `combine`.
+            exemplars: as for `combine`.
+            seed: as for `combine`.
+
+        Returns:
+            What `combine` returns but for the image.
+
+        Raises:
+            FileNotFoundError: there is no such file.
+            ValueError: an input is of the wrong kind, size, range or number; it is named.
+        """
+        return self._align(condition, exemplars, seed).matching()
 
     @torch.no_grad()
     def edit(
         self,
         image: ImageInput | Sequence[ImageInput],
-        condition: ConditionInput | Sequence[ConditionInput],
-        edited_condition: ConditionInput | Sequence[ConditionInput],
+        condition: Conditions,
+        edited_condition: Conditions,
         keep_unedited: bool = True,
         seed: int = 0,
     ) -> Translation:
@@ -188,69 +197,69 @@ class Translator:
             FileNotFoundError: there is no such file.
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
-        images = image_batch(image, "image")
-        canvas = (images.shape[-2], images.shape[-1])
-        before = layout_batch(condition, self.config.condition, "condition", canvas)
-        after = layout_batch(edited_condition, self.config.condition, "edited_condition", canvas)
-        before, after = _fitted(before, canvas), _fitted(after, canvas)
-        _require_equal(images, before, "image", "condition")
-        _require_equal(images, after, "image", "edited_condition")
-        result = self._run(after, images, before, seed)
+        config = self.config.condition
+        side = read_side(image, condition, config, "image", "condition")
+        after = read_side(side.images, edited_condition, config, "image", "edited_condition").layout
+        before = side.layout
+        assert before is not None and after is not None
+        result = self._run(after, side, seed)
         if not keep_unedited:
             return result
         share = edit_share(before.to(self.device).differs(after.to(self.device)))
         # Where the share is 0 this adds 0: the photograph's pixels stay theirs bit for bit.
-        return replace(result, image=torch.lerp(images.to(self.device), result.image, share))
+        return replace(result, image=torch.lerp(side.images.to(self.device), result.image, share))
 
     @torch.no_grad()
-    def _run(self, layout: Layout, exemplar: Tensor, maps: Layout | None, seed: int) -> Translation:
+    def _run(self, layout: Layout, side: Side, seed: int) -> Translation:
         """Brings both sides to sizes that the network takes, runs it, and goes back."""
-        size, device = layout.size, self.device
-        inner = working_size(size, self.config)
-        padded = padded_size(inner, self.config.stride)
-        given = (exemplar.shape[-2], exemplar.shape[-1])
-        side = exemplar_size(given, inner, self.config)
-        condition = layout.to(device).resize(inner).pad(padded).condition()
-        exemplar = resize_images(exemplar.to(device), side)
-        exemplar_condition = None if maps is None else maps.to(device).resize(side).condition()
-        with _seeded(seed, device), torch.autocast(device.type, enabled=False):
-            output = self.network(condition, exemplar, exemplar_condition)
+        sizes = Sizes.of(layout.size, self.config)
+        condition = sizes.condition(layout.to(self.device))
+        exemplar, maps = self._fitting(side, sizes)
+        with self._running(seed):
+            output = self.network(condition, exemplar, maps)
+        aligned = Aligned(sizes, (output.alignment,), (side.size,))
+        return aligned.translation(output.image)
 
-        def back(images: Tensor, mode: str) -> Tensor:
-            whole = resize_images(images.float(), padded, "nearest")
-            return resize_images(whole[..., : inner[0], : inner[1]], size, mode).contiguous()
+    def _align(
+        self, condition: ConditionInput | Layout, exemplars: Sequence[Exemplar], seed: int
+    ) -> Aligned:
+        """Matches one condition with every exemplar that it has a use for."""
+        config = self.config.condition
+        shares = class_shares(exemplars, config)
+        sides = [
+            read_side(
+                exemplar.image, exemplar.condition, config, f"{name}.image", f"{name}.condition"
+            )
+            for name, exemplar in ((f"exemplars[{i}]", e) for i, e in enumerate(exemplars))
+        ]
+        layout = read_layout(condition, config, "condition", sides[0].size)
+        counts = {"condition": len(layout)}
+        counts |= {f"exemplars[{i}]": len(side) for i, side in enumerate(sides)}
+        for name, count in counts.items():
+            if count != 1:
+                raise ValueError(f"{name} has {count} items, expected one; combine them one by one")
+        sizes = Sizes.of(layout.size, self.config)
+        network_condition = sizes.condition(layout.to(self.device))
+        blend = Blend.of(shares, network_condition.regions)
+        sides = [sides[i] for i in blend.exemplars]
+        alignments = []
+        for side in sides:
+            exemplar, maps = self._fitting(side, sizes)
+            with self._running(seed):
+                alignments.append(self.network.alignment(network_condition, exemplar, maps))
+        return Aligned(sizes, tuple(alignments), tuple(side.size for side in sides), blend)
 
-        correspondence = output.alignment.correspondence
-        matches = None
-        if correspondence is not None:
-            places = exemplar_pixels(correspondence, given).permute(0, 3, 1, 2)
-            matches = back(places, "nearest").permute(0, 2, 3, 1)
-        return Translation(
-            image=back(output.image, "bilinear"),
-            warped=back(output.alignment.warped_exemplar, "bilinear"),
-            confidence=back(output.alignment.confidence, "nearest"),
-            matches=matches,
-            correspondence=correspondence,
-        )
+    @contextmanager
+    def _running(self, seed: int) -> Iterator[None]:
+        """Lets the network run with a seed, and in full precision."""
+        with _seeded(seed, self.device), torch.autocast(self.device.type, enabled=False):
+            yield
 
-
-def exemplar_pixels(
-    correspondence: Correspondence, size: tuple[int, int]
-) -> Float[Tensor, "B H W 2"]:
-    """Returns where each feature of the condition matches best, in pixels of the exemplar.
-
-    Args:
-        correspondence: between feature maps.
-        size: the exemplar's height and width in pixels.
-
-    Returns:
-        (x, y), pixel centres at whole numbers: a feature's centre, scaled to the exemplar.
-    """
-    places = correspondence.matches().float()
-    scale = places.new_tensor(
-        [size[1] / correspondence.exemplar_size[1], size[0] / correspondence.exemplar_size[0]]
-    )
-    return (places + 0.5) * scale - 0.5
+    def _fitting(self, side: Side, sizes: Sizes) -> tuple[Tensor, Condition | None]:
+        """Brings exemplars and their conditions to the size that they are matched at."""
+        size, layout = exemplar_size(side.size, sizes.inner, self.config), side.layout
+        images = resize_images(side.images.to(self.device), size)
+        return images, None if layout is None else layout.to(self.device).resize(size).condition()
 
 
 @contextmanager
@@ -282,24 +291,3 @@ def load(name_or_path: str | Path) -> Translator:
     """
     stored = load_model(find_model(name_or_path))
     return Translator(stored.network, stored.config)
-
-
-def _fitted(layout: Layout, size: tuple[int, int]) -> Layout:
-    """Brings conditions of a photograph's shape, such as maps of half its sides, to its size."""
-    (height, width), (rows, columns) = layout.size, size
-    same_shape = height * columns == width * rows
-    return layout.resize(size) if same_shape or layout.pictures else layout
-
-
-def _require_equal(images: Tensor, layout: Layout, name: str, layout_name: str) -> None:
-    """Checks that photographs and their conditions are equal in size and number."""
-    height, width = images.shape[-2:]
-    if (height, width) != layout.size:
-        raise ValueError(
-            f"{name} is {height}x{width} and {layout_name} is {layout.size[0]}x{layout.size[1]} "
-            "(height x width); they must be of one size, or of one shape"
-        )
-    if len(images) != len(layout):
-        raise ValueError(
-            f"{name} has {len(images)} items but {layout_name} {len(layout)}; give one each"
-        )

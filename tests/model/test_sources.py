@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,8 +15,9 @@ import rabit
 from rabit.inference import load
 from rabit.model import sources
 from rabit.model.network import build_network
-from rabit.model.sources import embedded_models, find_model
+from rabit.model.sources import embedded_models, find_model, is_named, released_models
 from rabit.model.storage import CONFIG, WEIGHTS, load_model, save_model
+from rabit.writing import file_digest
 from tiny import tiny_experiment
 
 
@@ -51,6 +53,44 @@ def test_an_embedded_model_is_found_by_name(
     assert find_model("model") == folder
     assert find_model(Path("model")) == Path("model")
     assert find_model("./model") == Path("model")
+
+
+def test_every_released_model_is_in_the_checkout_and_described() -> None:
+    root = Path(rabit.__file__).parents[2] / "weights"
+    assert sorted(released_models()) == sorted(path.name for path in root.iterdir())
+    for name, digest in released_models().items():
+        assert find_model(name) == root / name and is_named(name)
+        stored = load_model(find_model(name))
+        assert stored.config.name == name
+        assert (root / name / WEIGHTS).stat().st_size < 40e6
+        card = (root / name / "card.md").read_text()
+        words = ("Data", "research", "steps", "Losses", "Command", "Figures", "Limits", digest)
+        assert not [word for word in words if word not in card]
+
+
+@pytest.fixture
+def released(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout whose weights/ holds the released model "photo"."""
+    place = tmp_path / "checkout" / "weights" / "photo"
+    shutil.copytree(folder, place)
+    known = {"photo": file_digest(place / WEIGHTS)}
+    monkeypatch.setattr(sources, "_read_released", lambda: known)
+    monkeypatch.setattr(sources, "_checkout", lambda: tmp_path / "checkout")
+    return place
+
+
+def test_a_released_model_is_found_by_name_and_checked(released: Path) -> None:
+    assert load("photo").config == tiny_experiment(64).model
+    weights = released / WEIGHTS
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ValueError, match="photo.*its SHA-256 is .*, expected .*; the file is dam"):
+        load("photo")
+    weights.unlink()
+    with pytest.raises(ValueError, match="photo: its weights are not in the package"):
+        load("photo")
+    assert not is_named("other") and is_named("scenes-small")
 
 
 def test_a_folder_that_exists_is_not_looked_for_in_the_hub(

@@ -31,7 +31,9 @@ from rabit.app.data_shard_command import data_shard_command
 from rabit.app.demo_command import run_demo
 from rabit.app.errors import Commands
 from rabit.app.evaluate_cli import evaluate_command
+from rabit.app.replay_command import RecipeModel, RecipeThreads, run_replay
 from rabit.app.runs_command import runs_command
+from rabit.app.serve_command import serve_command
 from rabit.app.study_cli import study_app
 from rabit.app.train_cli import train_command
 from rabit.app.translate_command import Outputs, run_edit, run_translate
@@ -59,6 +61,7 @@ app.add_typer(study_app, name="study")
 app.command("train")(train_command)
 app.command("match")(match_command)
 app.command("runs")(runs_command)
+app.command("serve")(serve_command)
 app.command("ablate")(ablate_command)
 app.command("evaluate")(evaluate_command)
 benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
@@ -131,6 +134,24 @@ def edit_command(
     """Edit IMAGE by editing its label map."""
     outputs = Outputs(out, warped, confidence, grid, overwrite)
     run_edit(image, condition, edited_condition, keep_unedited, model, device, seed, outputs)
+    _print_outputs(outputs)
+
+
+@app.command("replay")
+def replay_command(
+    recipe: Annotated[Path, typer.Argument(help="JSON file that the editor's page saved.")],
+    out: Out,
+    model: RecipeModel = None,
+    warped: Warped = None,
+    confidence: Confidence = None,
+    grid: Grid = None,
+    device: Device = "cpu",
+    threads: RecipeThreads = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make the picture of RECIPE again, as the editor made it."""
+    outputs = Outputs(out, warped, confidence, grid, overwrite)
+    run_replay(recipe, model, device, threads, outputs)
     _print_outputs(outputs)
 
 

@@ -53,7 +53,8 @@ def study_serve_command(
     try:
         import uvicorn
 
-        from rabit.study.server import LOOPBACK, make_app
+        from rabit.serving import LOOPBACK
+        from rabit.study.server import make_app
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the page needs the package {error.name}, which is not installed; "

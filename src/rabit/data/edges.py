@@ -107,7 +107,19 @@ def read_lines(path: Path) -> Bool[np.ndarray, "H W"]:
         FileNotFoundError: there is no such file.
         ValueError: it cannot be read as an image.
     """
-    luma = np.asarray(Image.fromarray(read_image(path)).convert("L")).astype(np.int64)
+    return find_lines(read_image(path))
+
+
+def find_lines(pixels: UInt8[np.ndarray, "H W 3"]) -> Bool[np.ndarray, "H W"]:
+    """Finds the lines of a drawing as `read_lines` does in a file.
+
+    Args:
+        pixels: (H, W, 3), dark on white or white on black.
+
+    Returns:
+        (H, W), true on lines.
+    """
+    luma = np.asarray(Image.fromarray(pixels).convert("L")).astype(np.int64)
     dark, light = int(luma.min()), int(luma.max())
     if light - dark < _BLANK:
         return np.zeros(luma.shape, dtype=bool)

@@ -1,15 +1,22 @@
-"""Where models come from: the package itself, the disk, and the Hugging Face hub."""
+"""Where models come from: the package itself, its checkout, the disk, and the Hugging Face hub."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
 from huggingface_hub import snapshot_download
 
 from rabit.model.storage import CONFIG, WEIGHTS
+from rabit.writing import file_digest
+
+RELEASED = "released.json"
+"""File of the package that says which models lie beside it, in weights/ of its checkout."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -22,35 +29,82 @@ def embedded_models() -> tuple[str, ...]:
     return tuple(sorted(entry.name for entry in root.iterdir() if (entry / WEIGHTS).is_file()))
 
 
+def released_models() -> Mapping[str, str]:
+    """Returns the models that are too large for the package: SHA-256 of their weights by name.
+
+    They lie in weights/ of a checkout, and are found there by name.
+    """
+    return _read_released()
+
+
+@cache
+def _read_released() -> Mapping[str, str]:
+    text = (resources.files("rabit") / "models" / RELEASED).read_text(encoding="utf-8")
+    known: dict[str, str] = json.loads(text)
+    return known
+
+
+def is_named(name: str) -> bool:
+    """Tells whether a name stands for one of the project's own models, and so for no other file."""
+    return name in embedded_models() or name in released_models()
+
+
 def find_model(name_or_path: str | Path) -> Path:
     """Finds the files that a model's name stands for.
 
     Args:
-        name_or_path: the name of an embedded model, a folder or file, or a hub id (owner/name);
-            the first of these that there is. A folder called like an embedded model is meant
-            where it is given as a Path, or as ./name.
+        name_or_path: the name of an embedded or released model, a folder or file, or a hub id
+            (owner/name); the first of these that there is. A folder called like one of the models
+            is meant where it is given as a Path, or as ./name.
 
     Returns:
         A folder or file that exists.
 
     Raises:
-        ValueError: it is nothing of the kind, or the hub does not give it.
+        ValueError: it is nothing of the kind, the hub does not give it, or a released model's
+            weights are missing or damaged.
     """
     if isinstance(name_or_path, str) and name_or_path in embedded_models():
         return _embedded_root() / name_or_path
+    if isinstance(name_or_path, str) and name_or_path in released_models():
+        return _find_released(name_or_path)
     name = str(name_or_path)
     if name and os.path.exists(name):
         return Path(name_or_path)
     if not _HUB_ID.fullmatch(name):
         raise ValueError(
             f"no model {name!r}: not an embedded one ({', '.join(embedded_models()) or 'none'}), "
-            "not a file or folder that exists, and not a hub id (owner/name)"
+            f"not a released one ({', '.join(released_models()) or 'none'}), not a file or folder "
+            "that exists, and not a hub id (owner/name)"
         )
     return _download(name)
 
 
 def _embedded_root() -> Path:
     return Path(str(resources.files("rabit"))) / "models"
+
+
+def _find_released(name: str) -> Path:
+    """Finds a released model in the checkout, and checks that its weights are the right ones."""
+    folder = _checkout() / "weights" / name
+    weights = folder / WEIGHTS
+    if not weights.is_file():
+        raise ValueError(
+            f"{name}: its weights are not in the package, and not in {folder}; get weights/{name} "
+            "of the project's repository, and give the folder"
+        )
+    found, wanted = file_digest(weights), released_models()[name]
+    if found != wanted:
+        raise ValueError(
+            f"{weights}: its SHA-256 is {found}, expected {wanted}; the file is damaged or of "
+            "another version: get it again"
+        )
+    return folder
+
+
+def _checkout() -> Path:
+    """The folder that the package's own checkout lies in, where it runs from one."""
+    return Path(str(resources.files("rabit"))).resolve().parents[1]
 
 
 def _download(name: str) -> Path:

@@ -1,0 +1,239 @@
+"""A bounded queue of work for one device: fair turns, one piece of work at a time."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+# Of a new measurement in the mean of seconds that a piece of work takes.
+_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class Client:
+    """Who sends work, for fair turns.
+
+    Args:
+        address: of the machine.
+        name: tells pages on one machine apart.
+    """
+
+    address: str
+    name: str = ""
+
+
+class BusyError(Exception):
+    """There is no room for more work.
+
+    Args:
+        message: what is full.
+        seconds: after which there should be room.
+    """
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class ReplacedError(Exception):
+    """Newer work has taken the place of this."""
+
+
+class ClosedError(Exception):
+    """The queue takes no more work."""
+
+
+@dataclass(eq=False)
+class Ticket(Generic[T]):
+    """A piece of work that waits, runs or is done.
+
+    Args:
+        client: whose it is.
+        work: to do; runs in the queue's thread.
+        size: bytes that it holds while it waits.
+        latest: newer work of the client with the same key takes this one's place.
+        future: gets the result.
+    """
+
+    client: Client
+    work: Callable[[], T]
+    size: int = 0
+    latest: str | None = None
+    future: Future[T] = field(default_factory=Future)
+
+
+class FairQueue:
+    """Does work in a thread of its own, one piece at a time, addresses and clients in turn.
+
+    Args:
+        most: pieces of work that may wait.
+        most_each: pieces that may wait of one client.
+        most_bytes: that waiting work may hold in all; a single piece may hold more.
+    """
+
+    def __init__(self, most: int = 16, most_each: int = 4, most_bytes: int = 512 * 2**20) -> None:
+        self.most, self.most_each, self.most_bytes = most, most_each, most_bytes
+        self._turns: OrderedDict[str, OrderedDict[Client, deque[Ticket]]] = OrderedDict()
+        self._waiting = self._bytes = 0
+        self._seconds = 0.5
+        self._closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
+        self._thread.start()
+
+    @property
+    def waiting(self) -> int:
+        """Pieces of work that wait."""
+        return self._waiting
+
+    def wait_seconds(self) -> int:
+        """Returns in how many seconds, of those measured so far, all waiting work is done."""
+        return max(1, math.ceil(self._seconds * (self._waiting + 1)))
+
+    def check_room(self, client: Client, latest: str | None = None, size: int = 0) -> None:
+        """Refuses work that there is no room for.
+
+        Args:
+            client: whose it would be.
+            latest: the key by which it may take an older one's place.
+            size: bytes that it would hold.
+
+        Raises:
+            BusyError: there is no room.
+            ClosedError: the queue takes no more work.
+        """
+        with self._changed:
+            self._check_room(client, latest, size)
+
+    def submit(self, ticket: Ticket[T], forced: bool = False) -> None:
+        """Puts work at the end of its client's line, or in the place of what it replaces.
+
+        Args:
+            ticket: the work.
+            forced: whether there is room in any case.
+
+        Raises:
+            BusyError: there is no room.
+            ClosedError: the queue takes no more work.
+        """
+        with self._changed:
+            older = self._older(ticket.client, ticket.latest)
+            if not forced:
+                self._check_room(ticket.client, ticket.latest, ticket.size)
+            elif self._closed:
+                raise ClosedError("the server is ending")
+            lines = self._turns.setdefault(ticket.client.address, OrderedDict())
+            line = lines.setdefault(ticket.client, deque())
+            if older is None:
+                line.append(ticket)
+                self._waiting += 1
+            else:
+                line[line.index(older)] = ticket
+                self._bytes -= older.size
+            self._bytes += ticket.size
+            self._changed.notify()
+        if older is not None and older.future.set_running_or_notify_cancel():
+            older.future.set_exception(ReplacedError("replaced by a newer request"))
+
+    def drop(self, ticket: Ticket[T]) -> None:
+        """Takes work out of the queue if it still waits; its result is not wanted."""
+        with self._changed:
+            line = self._line(ticket.client)
+            if ticket in line:
+                self._remove(ticket, line)
+        ticket.future.cancel()
+
+    def close(self, seconds: float = 5.0) -> None:
+        """Refuses what waits and whatever comes, and awaits the end of what runs.
+
+        Args:
+            seconds: to wait at most.
+        """
+        with self._changed:
+            self._closed = True
+            left = [t for lines in self._turns.values() for line in lines.values() for t in line]
+            self._turns.clear()
+            self._waiting = self._bytes = 0
+            self._changed.notify()
+        for ticket in left:
+            if ticket.future.set_running_or_notify_cancel():
+                ticket.future.set_exception(ClosedError("the server is ending"))
+        self._thread.join(seconds)
+
+    def _line(self, client: Client) -> deque[Ticket]:
+        """The waiting work of a client, the first in turn first."""
+        lines = self._turns.get(client.address)
+        return deque() if lines is None else lines.get(client, deque())
+
+    def _older(self, client: Client, latest: str | None) -> Ticket | None:
+        """The waiting work that work of a client with a key takes the place of."""
+        return next(
+            (t for t in self._line(client) if latest is not None and t.latest == latest), None
+        )
+
+    def _check_room(self, client: Client, latest: str | None, size: int) -> None:
+        if self._closed:
+            raise ClosedError("the server is ending")
+        older = self._older(client, latest)
+        held = self._bytes - (0 if older is None else older.size)
+        if held and held + size > self.most_bytes:
+            raise BusyError("too many large pictures are waiting", self.wait_seconds())
+        if older is not None:
+            return
+        if len(self._line(client)) >= self.most_each:
+            text = f"{self.most_each} of your requests are waiting, which is all that may"
+            raise BusyError(text, max(1, math.ceil(self._seconds * self.most_each)))
+        if self._waiting >= self.most:
+            text = f"{self.most} requests are waiting, which is all that may"
+            raise BusyError(text, self.wait_seconds())
+
+    def _remove(self, ticket: Ticket, line: deque[Ticket]) -> None:
+        lines = self._turns[ticket.client.address]
+        line.remove(ticket)
+        if not line:
+            del lines[ticket.client]
+        if not lines:
+            del self._turns[ticket.client.address]
+        self._waiting -= 1
+        self._bytes -= ticket.size
+
+    def _next(self) -> Ticket | None:
+        """Awaits the next in turn; None when the queue is closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or bool(self._turns))
+            if self._closed:
+                return None
+            address, lines = next(iter(self._turns.items()))
+            client, line = next(iter(lines.items()))
+            lines.move_to_end(client)
+            self._turns.move_to_end(address)
+            ticket = line[0]
+            self._remove(ticket, line)
+            return ticket
+
+    def _work(self) -> None:
+        while (ticket := self._next()) is not None:
+            if ticket.future.set_running_or_notify_cancel():
+                started = time.perf_counter()
+                _do(ticket)
+                taken = time.perf_counter() - started
+                self._seconds += _SHARE * (taken - self._seconds)
+            # What was done must not stay in memory until the next comes.
+            del ticket
+
+
+def _do(ticket: Ticket[T]) -> None:
+    try:
+        result = ticket.work()
+    except Exception as error:
+        ticket.future.set_exception(error)
+    else:
+        ticket.future.set_result(result)
