@@ -1,4 +1,5 @@
-# make test: every check.  make demo: the guided report.  Both set up .venv on their first run.
+# make test: every check.  make demo: the guided report.  make editor: the editor's page.
+# All set up .venv on their first run.
 PYTHON ?= python3
 WORKERS ?= 2
 
@@ -6,11 +7,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEV := $(VENV)/.installed-dev
 RUN := $(VENV)/.installed
+WEB := $(VENV)/.installed-web
 
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: test demo format clean
+.PHONY: test demo editor format clean
 
 test: $(DEV)
 	$(BIN)/ruff format --check .
@@ -21,6 +23,9 @@ test: $(DEV)
 
 demo: $(RUN)
 	@$(BIN)/rabit demo --out demo-report --overwrite
+
+editor: $(WEB)
+	@env -u OMP_NUM_THREADS $(BIN)/rabit serve --open
 
 format: $(DEV)
 	$(BIN)/ruff check --fix .
@@ -35,9 +40,14 @@ clean:
 $(DEV): pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[dev]'
-	touch $(RUN) $(DEV)
+	touch $(RUN) $(WEB) $(DEV)
 
 $(RUN): pyproject.toml
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e .
 	touch $(RUN)
+
+$(WEB): pyproject.toml
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet -e '.[web]'
+	touch $(RUN) $(WEB)
