@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -22,8 +23,8 @@ from rabit.serving import (
     no_page,
     page_file,
     parse_json,
+    refusal,
     security_headers,
-    sendable,
 )
 from study_samples import Reply
 
@@ -90,10 +91,13 @@ def test_every_answer_has_the_security_headers(path: str) -> None:
 
 
 def test_unknown_addresses_and_methods_are_told_as_json() -> None:
-    assert (ask("/none").status, ask("/none").json()) == (404, {"error": "Not Found"})
+    assert (ask("/none").status, ask("/none").json()) == (
+        404,
+        {"error": "Not Found", "field": None},
+    )
     wrong = ask("/length")
     assert (wrong.status, wrong.headers["allow"]) == (405, "POST")
-    assert wrong.json() == {"error": "Method Not Allowed"}
+    assert wrong.json() == {"error": "Method Not Allowed", "field": None}
 
 
 @pytest.mark.parametrize(
@@ -210,5 +214,6 @@ def test_tokens_are_those_of_the_header(header: str, token: str) -> None:
 
 
 def test_what_was_sent_can_be_quoted() -> None:
-    assert sendable("ü") == "ü"
-    sendable("\ud800").encode()
+    answer = refusal(422, "found '\ud800', ü", "\ud800", {"Retry-After": "3"})
+    assert json.loads(bytes(answer.body)) == {"error": "found '\\ud800', ü", "field": "\\ud800"}
+    assert (answer.status_code, answer.headers["retry-after"]) == (422, "3")

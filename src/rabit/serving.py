@@ -117,8 +117,8 @@ class Guard:
                 message = {"type": "http.response.body", "body": b""}
             await send(message)
 
-        refusal = self._refusal(scope)
-        answering = self.app if refusal is None else refusal
+        refused = self._refusal(scope)
+        answering = self.app if refused is None else refused
         await answering(scope, body.receive, guarded_send)
 
     def _headers(self, message: Any, body: _Body) -> list[tuple[bytes, bytes]]:
@@ -134,11 +134,11 @@ class Guard:
         given = dict(scope["headers"])
         host = given.get(b"host", b"").decode("latin-1")
         if self.hosts is not None and _split(f"//{host}")[0] not in self.hosts:
-            return JSONResponse({"error": "unknown host name"}, status_code=400)
+            return refusal(400, "unknown host name")
         if self.own_pages and scope["method"] not in _READING and b"origin" in given:
             origin = given[b"origin"].decode("latin-1")
             if _split(origin)[1] != host.lower():
-                return JSONResponse({"error": "a page of another site"}, status_code=403)
+                return refusal(403, "a page of another site")
         return None
 
 
@@ -262,14 +262,27 @@ def _number(text: str) -> int | float:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
-def sendable(text: str) -> str:
-    """Returns what can be sent as UTF-8 of a text that may quote what was sent."""
+def refusal(
+    status: int, text: str, field: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Returns the answer to a request that is refused.
+
+    Args:
+        status: the HTTP status.
+        text: what was found and what was expected; it may quote what was sent.
+        field: the part of the request that it is about.
+        headers: more headers.
+    """
+    content = {"error": _sendable(text), "field": None if field is None else _sendable(field)}
+    return JSONResponse(content, status_code=status, headers=headers)
+
+
+def _sendable(text: str) -> str:
+    """A text without what JSON can hold but UTF-8 cannot."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 async def no_page(request: Request, error: Exception) -> Response:
     """Answers a call of an unknown address or method."""
     assert isinstance(error, HTTPException)
-    return JSONResponse(
-        {"error": error.detail}, status_code=error.status_code, headers=error.headers
-    )
+    return refusal(error.status_code, error.detail, headers=error.headers)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 
+from rabit.config import ConditionConfig
 from rabit.data.edges import find_lines, read_lines
+from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS
 from rabit.data.joints import Joints
 from rabit.data.pictures import condition_pixels, palette
 from rabit.data.pose import write_joints_json
@@ -18,6 +20,7 @@ from rabit.editor.checks import Limits, RecipeError
 from rabit.editor.conditions import (
     RecipeCondition,
     condition_key,
+    map_classes,
     parse_condition,
     pose_document,
 )
@@ -170,3 +173,10 @@ def test_a_condition_of_another_kind_is_named(model: str, other: str) -> None:
         parsed(model, CONDITIONS[other])
     with pytest.raises(RecipeError, match=r"^condition.\w+: missing; add it"):
         parsed(model, {})
+
+
+def test_maps_of_face_edges_have_the_classes_of_faces() -> None:
+    edges = ConditionConfig(kind="edge", classes=FACE_EDGE_CHANNELS)
+    assert map_classes(edges) == FACE_CLASSES
+    maps = ConditionConfig(classes=("sky", "road"))
+    assert map_classes(maps) == ("sky", "road")

@@ -170,7 +170,7 @@ def test_the_token_is_taken_from_the_link_and_hidden(browser: Browser) -> None:
     with serving_editor(token="a-secret-of-the-test") as running:
         visit = Visit(browser, running.url, expected="401")
         visit.page.goto(running.url)
-        visit.wait(lambda: "token" in visit.text("#error-general"), "the refusal")
+        visit.wait(lambda: "token" in visit.text("#failure"), "the refusal")
         visit.close()
         visit = Visit(browser, running.url + "#t=a-secret-of-the-test").open()
         assert visit.page.url == running.url

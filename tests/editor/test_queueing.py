@@ -53,8 +53,8 @@ def put(
 ) -> Ticket[object]:
     """Submits work of a client called ADDRESS/NAME."""
     address, _, name = client.partition("/")
-    ticket = Ticket(Client(address, name), work, size, latest)
-    queue.submit(ticket, forced)
+    ticket = Ticket(Client(address, name), work, size, latest, forced)
+    queue.submit(ticket)
     return ticket
 
 
@@ -116,14 +116,58 @@ def test_who_was_served_goes_to_the_end(queue: FairQueue) -> None:
 
 def test_no_more_wait_than_may(queue: FairQueue) -> None:
     gate = Gate(queue)
-    waiting = [put(queue, f"here/{i // 3}") for i in range(8)]
-    for client in ("here/new", "new/new"):
+    waiting = [put(queue, f"{i // 2}/{i % 2}") for i in range(8)]
+    for client in ("0/0", "0/new"):
         with pytest.raises(BusyError, match="8 requests are waiting"):
             put(queue, client)
+        with pytest.raises(BusyError, match="8 requests are waiting"):
+            queue.check_room(Client(*client.split("/")))
     assert queue.waiting == 8
     gate.open()
     assert all(ticket.future.result(10) == "done" for ticket in waiting)
     assert put(queue, "here/new").future.result(10) == "done"
+
+
+def test_who_has_few_places_takes_one_of_who_has_many(queue: FairQueue) -> None:
+    """However many clients an address claims to be, others find room."""
+    gate = Gate(queue)
+    crowd = [put(queue, f"here/{name}") for name in "aaabbcde"]
+    queue.check_room(Client("there"))
+    new = [put(queue, "there") for _ in range(3)]
+    for pushed in (crowd[2], crowd[1], crowd[4]):
+        with pytest.raises(BusyError, match="others have fewer"):
+            pushed.future.result(0)
+    with pytest.raises(BusyError, match="3 of your requests"):
+        put(queue, "there")
+    put(queue, "there/other")
+    with pytest.raises(BusyError, match="8 requests"):
+        put(queue, "here/more")
+    assert queue.waiting == 8
+    gate.open()
+    for ticket in (*new, crowd[3]):
+        assert ticket.future.result(10) == "done"
+
+
+def test_clients_of_an_address_find_room_alike(queue: FairQueue) -> None:
+    gate = Gate(queue)
+    crowd = [put(queue, f"here/{name}") for name in "aaabbbcc"]
+    new = put(queue, "here/new")
+    with pytest.raises(BusyError, match="others have fewer"):
+        crowd[2].future.result(0)
+    with pytest.raises(BusyError, match="8 requests"):
+        put(queue, "here/c")
+    gate.open()
+    assert new.future.result(10) == "done"
+
+
+def test_what_is_forced_is_not_pushed_out(queue: FairQueue) -> None:
+    gate = Gate(queue)
+    forced = [put(queue, "here/a", forced=True) for _ in range(7)]
+    last = put(queue, "here/b")
+    with pytest.raises(BusyError, match="8 requests"):
+        put(queue, "there")
+    gate.open()
+    assert all(ticket.future.result(10) == "done" for ticket in (*forced, last))
 
 
 def test_no_more_wait_of_one_client_than_may(queue: FairQueue) -> None:
@@ -156,23 +200,80 @@ def test_what_waits_holds_no_more_bytes_than_may(queue: FairQueue) -> None:
     gate.open()
 
 
+def refused(queue: FairQueue, client: str) -> int:
+    """Returns after how many seconds a client that is refused should come again."""
+    with pytest.raises(BusyError, match="others come before you") as caught:
+        put(queue, client)
+    return caught.value.seconds
+
+
 def test_it_says_when_to_come_again() -> None:
-    queue = FairQueue(most=3)
+    """The first that is refused finds room when one piece of work is done, and so on."""
+    queue = FairQueue(most=2)
     try:
-        for _ in range(30):
-            put(queue, "a", lambda: time.sleep(0.02)).future.result(10)
-        assert queue.wait_seconds() == 1
-        for _ in range(4):
-            put(queue, "a", lambda: time.sleep(0.9)).future.result(10)
         gate = Gate(queue)
-        for name in "abc":
-            put(queue, name)
-        with pytest.raises(BusyError) as caught:
-            put(queue, "d")
-        assert 3 <= caught.value.seconds <= 4
+        waiting = [put(queue, "a/0"), put(queue, "a/1")]
+        assert [refused(queue, f"a/new-{i}") for i in range(8)] == [1, 1, 2, 2, 3, 3, 4, 4]
+        assert refused(queue, "a/new-4") == 3, "who asks again keeps its place"
+        gate.open()
+        for ticket in waiting:
+            ticket.future.result(10)
+        for _ in range(30):
+            put(queue, "a/new-0", lambda: time.sleep(0.02)).future.result(10)
+        gate = Gate(queue)
+        for name in ("a/0", "a/1"):
+            put(queue, name, forced=True)
+        assert {refused(queue, f"a/late-{i}") for i in range(8)} == {1}
+        assert 1 <= queue.wait_seconds() <= 2
         gate.open()
     finally:
         queue.close()
+
+
+def test_who_was_refused_goes_before_who_was_served(
+    queue: FairQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(queue)
+    waiting = [put(queue, f"here/{i}") for i in range(8)]
+    for name in "ab":
+        refused(queue, f"here/{name}")
+    queue.drop(waiting[0])
+    for name in "0bb":
+        refused(queue, f"here/{name}")
+    queue.check_room(Client("here", "a"))
+    put(queue, "here/a")
+    queue.drop(waiting[1])
+    for name in "10":
+        refused(queue, f"here/{name}")
+    for name in "b0":
+        put(queue, f"here/{name}")
+        queue.drop(waiting.pop())
+    now = time.monotonic()
+    monkeypatch.setattr("rabit.editor.queueing.time.monotonic", lambda: now + 10)
+    put(queue, "here/new")  # who has not come back in time has lost its turn
+    gate.open()
+
+
+def test_who_never_comes_back_keeps_half_of_the_room_at_most(queue: FairQueue) -> None:
+    gate = Gate(queue)
+    waiting = [put(queue, f"here/{i}") for i in range(8)]
+    for number in range(20):
+        refused(queue, f"here/gone-{number}")
+    for ticket in waiting[:4]:
+        queue.drop(ticket)
+        refused(queue, "here/new")
+    queue.drop(waiting[4])
+    put(queue, "here/new")
+    gate.open()
+
+
+def test_not_all_that_were_ever_refused_are_remembered(queue: FairQueue) -> None:
+    gate = Gate(queue)
+    for number in range(8):
+        put(queue, f"here/{number}")
+    seconds = [refused(queue, f"here/new-{number}") for number in range(400)]
+    assert seconds[255] == seconds[399] - 1 == 128
+    gate.open()
 
 
 def test_the_latest_takes_the_place_of_what_waits(queue: FairQueue) -> None:

@@ -241,7 +241,16 @@ def test_the_page_is_there_and_asks_nothing_of_others(client: EditorClient) -> N
     ],
 )  # fmt: skip
 def test_nothing_else_can_be_fetched(client: EditorClient, path: str) -> None:
-    assert client.get(path).status == 404
+    reply = client.get(path)
+    assert (reply.status, set(reply.json())) == (404, {"error", "field"})
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "TRACE", "HEAD", "BREW"])
+def test_other_methods_are_refused(client: EditorClient, method: str) -> None:
+    for path, allowed in (("/api/translate", "POST"), ("/api/models", "GET"), ("/", "GET")):
+        reply = client.send(method, path)
+        assert (reply.status, reply.headers["allow"]) == (405, allowed)
+    assert set(client.send(method, "/api/jobs/x").headers["allow"].split(", ")) == {"GET", "DELETE"}
 
 
 def test_pages_of_other_sites_and_names_are_refused(client: EditorClient) -> None:

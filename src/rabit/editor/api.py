@@ -28,7 +28,7 @@ from rabit.serving import (
     bearer_token,
     json_parts,
     parse_json,
-    sendable,
+    refusal,
 )
 
 T = TypeVar("T")
@@ -262,5 +262,4 @@ def _refusal(error: Exception) -> Response:
     else:
         _LOG.error("a request failed", exc_info=error)
         status, text = 500, "the server failed at this request; its log says how"
-    content = {"error": sendable(text), "field": None if field is None else sendable(field)}
-    return JSONResponse(content, status_code=status, headers=headers)
+    return refusal(status, text, field, headers)

@@ -78,6 +78,17 @@ def pose_document(joints: Joints, size: tuple[int, int]) -> dict[str, object]:
     return {"joints": [place if known else None for known, place in seen], "size": list(size)}
 
 
+def map_classes(config: ConditionConfig) -> tuple[str, ...]:
+    """Returns the classes of the maps that are painted for a model, or its channels without maps.
+
+    Face edges are those of a map's parts: their maps have other classes than the model channels.
+
+    Args:
+        config: what the model translates from.
+    """
+    return FACE_CLASSES if config.classes == FACE_EDGE_CHANNELS else config.classes
+
+
 def condition_key(config: ConditionConfig) -> str:
     """Returns which of labels, lines and joints a model's conditions are given as.
 

@@ -198,8 +198,8 @@ class Jobs:
         """Puts the next request of a job into the queue."""
         document = job.documents[job.done]
         assert document is not None
-        job.ticket = Ticket(job.client, partial(self._answer, job, document))
-        self.queue.submit(job.ticket, forced=True)
+        job.ticket = Ticket(job.client, partial(self._answer, job, document), forced=True)
+        self.queue.submit(job.ticket)
         job.ticket.future.add_done_callback(partial(self._done, job))
 
     def _answer(self, job: _Job, document: Mapping[str, Any]) -> bytes:
@@ -227,6 +227,7 @@ class Jobs:
             if job.done == len(job.results):
                 job.ended = self.clock()
                 job.ticket = None
+                job.size = sum(len(result) for result in job.results if result is not None)
 
     def _keep(self, job: _Job, result: bytes) -> None:
         if not self._make_room(len(result), 0):

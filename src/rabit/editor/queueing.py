@@ -15,6 +15,9 @@ T = TypeVar("T")
 
 # Of a new measurement in the mean of seconds that a piece of work takes.
 _SHARE = 0.2
+# How much later than told a client may come and still go before those who were not refused.
+_LATE_SECONDS = 2.0
+_MOST_CLAIMS = 256
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,7 @@ class Ticket(Generic[T]):
         work: to do; runs in the queue's thread.
         size: bytes that it holds while it waits.
         latest: newer work of the client with the same key takes this one's place.
+        forced: there is room for it in any case, and it does not lose its place.
         future: gets the result.
     """
 
@@ -67,6 +71,7 @@ class Ticket(Generic[T]):
     work: Callable[[], T]
     size: int = 0
     latest: str | None = None
+    forced: bool = False
     future: Future[T] = field(default_factory=Future)
 
 
@@ -83,6 +88,8 @@ class FairQueue:
         self.most, self.most_each, self.most_bytes = most, most_each, most_bytes
         self._turns: OrderedDict[str, OrderedDict[Client, deque[Ticket]]] = OrderedDict()
         self._waiting = self._bytes = 0
+        # Clients that were refused and told when to come again, and until when they go first.
+        self._claims: OrderedDict[Client, float] = OrderedDict()
         self._seconds = 0.5
         self._closed = False
         self._changed = threading.Condition()
@@ -113,23 +120,28 @@ class FairQueue:
         with self._changed:
             self._check_room(client, latest, size)
 
-    def submit(self, ticket: Ticket[T], forced: bool = False) -> None:
+    def submit(self, ticket: Ticket[T]) -> None:
         """Puts work at the end of its client's line, or in the place of what it replaces.
+
+        Who was refused before goes before who was not. In a full queue work pushes out the last of
+        who has at least two places more.
 
         Args:
             ticket: the work.
-            forced: whether there is room in any case.
 
         Raises:
             BusyError: there is no room.
             ClosedError: the queue takes no more work.
         """
         with self._changed:
-            older = self._older(ticket.client, ticket.latest)
-            if not forced:
-                self._check_room(ticket.client, ticket.latest, ticket.size)
+            older, pushed = self._older(ticket.client, ticket.latest), None
+            if not ticket.forced:
+                pushed = self._check_room(ticket.client, ticket.latest, ticket.size)
             elif self._closed:
                 raise ClosedError("the server is ending")
+            self._claims.pop(ticket.client, None)
+            if pushed is not None:
+                self._remove(pushed, self._line(pushed.client))
             lines = self._turns.setdefault(ticket.client.address, OrderedDict())
             line = lines.setdefault(ticket.client, deque())
             if older is None:
@@ -139,9 +151,12 @@ class FairQueue:
                 line[line.index(older)] = ticket
                 self._bytes -= older.size
             self._bytes += ticket.size
+            seconds = self.wait_seconds()
             self._changed.notify()
-        if older is not None and older.future.set_running_or_notify_cancel():
-            older.future.set_exception(ReplacedError("replaced by a newer request"))
+        if older is not None:
+            _refuse(older, ReplacedError("replaced by a newer request"))
+        if pushed is not None:
+            _refuse(pushed, BusyError("others have fewer requests waiting than you", seconds))
 
     def drop(self, ticket: Ticket[T]) -> None:
         """Takes work out of the queue if it still waits; its result is not wanted."""
@@ -164,8 +179,7 @@ class FairQueue:
             self._waiting = self._bytes = 0
             self._changed.notify()
         for ticket in left:
-            if ticket.future.set_running_or_notify_cancel():
-                ticket.future.set_exception(ClosedError("the server is ending"))
+            _refuse(ticket, ClosedError("the server is ending"))
         self._thread.join(seconds)
 
     def _line(self, client: Client) -> deque[Ticket]:
@@ -179,7 +193,8 @@ class FairQueue:
             (t for t in self._line(client) if latest is not None and t.latest == latest), None
         )
 
-    def _check_room(self, client: Client, latest: str | None, size: int) -> None:
+    def _check_room(self, client: Client, latest: str | None, size: int) -> Ticket | None:
+        """Raises unless there is room; returns what must go for it."""
         if self._closed:
             raise ClosedError("the server is ending")
         older = self._older(client, latest)
@@ -187,13 +202,54 @@ class FairQueue:
         if held and held + size > self.most_bytes:
             raise BusyError("too many large pictures are waiting", self.wait_seconds())
         if older is not None:
-            return
+            return None
         if len(self._line(client)) >= self.most_each:
             text = f"{self.most_each} of your requests are waiting, which is all that may"
             raise BusyError(text, max(1, math.ceil(self._seconds * self.most_each)))
-        if self._waiting >= self.most:
-            text = f"{self.most} requests are waiting, which is all that may"
-            raise BusyError(text, self.wait_seconds())
+        place = self._place(client)
+        if self._waiting + min(place, self.most // 2) < self.most:
+            return None
+        pushed = self._last_of_most(client)
+        if pushed is None:
+            text = f"{self._waiting} requests are waiting, and others come before you"
+            raise BusyError(text, self._claim(client, place))
+        return pushed if self._waiting >= self.most else None
+
+    def _place(self, client: Client) -> int:
+        """How many clients that were refused come before one."""
+        now = time.monotonic()
+        for late in [c for c, until in self._claims.items() if until < now]:
+            del self._claims[late]
+        clients = list(self._claims)
+        return clients.index(client) if client in self._claims else len(clients)
+
+    def _claim(self, client: Client, place: int) -> int:
+        """Notes who was refused; returns after how many seconds there should be room for it.
+
+        Without this, who was just served would find the room that this leaves again and again,
+        and who comes back later none.
+        """
+        seconds = max(1, math.ceil(self._seconds * (place + 1)))
+        self._claims[client] = time.monotonic() + seconds + _LATE_SECONDS
+        if len(self._claims) > _MOST_CLAIMS:
+            self._claims.popitem(last=False)
+        return seconds
+
+    def _last_of_most(self, client: Client) -> Ticket | None:
+        """The last work of the address, or else the own address's client, with most of it.
+
+        None unless that has at least two places more than the one who asks.
+        """
+        counts = {a: sum(map(len, lines.values())) for a, lines in self._turns.items()}
+        address = max(counts, key=lambda a: counts[a])
+        lines = self._turns[address]
+        line = max(lines.values(), key=len)
+        own = counts.get(client.address, 0)
+        if counts[address] < own + 2:
+            line = max(self._turns.get(client.address, {}).values(), key=len, default=deque())
+            if len(line) < len(self._line(client)) + 2:
+                return None
+        return next((ticket for ticket in reversed(line) if not ticket.forced), None)
 
     def _remove(self, ticket: Ticket, line: deque[Ticket]) -> None:
         lines = self._turns[ticket.client.address]
@@ -228,6 +284,12 @@ class FairQueue:
                 self._seconds += _SHARE * (taken - self._seconds)
             # What was done must not stay in memory until the next comes.
             del ticket
+
+
+def _refuse(ticket: Ticket, error: Exception) -> None:
+    """Gives work that was taken out of the queue an error as its result."""
+    if ticket.future.set_running_or_notify_cancel():
+        ticket.future.set_exception(error)
 
 
 def _do(ticket: Ticket[T]) -> None:

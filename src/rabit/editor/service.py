@@ -11,18 +11,17 @@ from typing import Any, cast
 import numpy as np
 
 from rabit.config import ModelConfig
-from rabit.data.faces import FACE_CLASSES
 from rabit.data.joints import JOINTS, LIMBS
 from rabit.data.pictures import palette
 from rabit.editor.checks import Limits, RecipeError, list_field, object_field, required, text_field
-from rabit.editor.conditions import condition_key
+from rabit.editor.conditions import condition_key, map_classes
 from rabit.editor.example import example_recipe
 from rabit.editor.pictures import read_label_map
 from rabit.editor.recipe import Recipe, parse_recipe
 from rabit.editor.run import run_recipe
 from rabit.editor.schemas import MOST_JOB_REQUESTS
 from rabit.inference import Translator, load
-from rabit.model.sources import embedded_models
+from rabit.model.sources import is_named
 
 MATCH_OUTPUTS = ("warped", "confidence", "matches")
 
@@ -105,9 +104,7 @@ class Service:
         key = condition_key(config.condition)
         if key != "labels":
             raise RecipeError("model", f"reads {key}, expected one that reads label maps")
-        classes = (
-            config.condition.channels if config.condition.kind == "semantic" else len(FACE_CLASSES)
-        )
+        classes = len(map_classes(config.condition))
         given = required(fields, "labels", "labels")
         ids = read_label_map(given, "labels", classes, self.limits)
         height, width = ids.size
@@ -194,7 +191,7 @@ def load_models(names: Collection[str], device: Any) -> dict[str, Translator]:
     translators: dict[str, Translator] = {}
     for name in names:
         translator = load(name).to(device)
-        called = name if name in embedded_models() else translator.config.name
+        called = name if is_named(name) else translator.config.name
         if called in translators:
             raise ValueError(f"two models are called {called}; serve one of them")
         translators[called] = translator
@@ -210,7 +207,7 @@ def recipe_bytes(recipe: Recipe) -> int:
 
 
 def _about_model(name: str, config: ModelConfig) -> dict[str, Any]:
-    classes = config.condition.classes
+    classes = map_classes(config.condition)
     return {
         "name": name,
         "kind": config.condition.kind,
@@ -218,7 +215,7 @@ def _about_model(name: str, config: ModelConfig) -> dict[str, Any]:
         "colours": palette(len(classes)).tolist(),
         "size": list(config.image_size),
         "alignment": config.alignment.method != "none",
-        "embedded": name in embedded_models(),
+        "embedded": is_named(name),
     }
 
 

@@ -25,8 +25,8 @@ from rabit.serving import (
     no_page,
     page_file,
     parse_json,
+    refusal,
     security_headers,
-    sendable,
 )
 from rabit.study.database import RefusedError
 from rabit.study.files import PICTURES
@@ -115,7 +115,7 @@ async def _body(request: Request) -> dict[str, Any]:
 
 async def _refusal(request: Request, error: Exception) -> Response:
     status = error.status if isinstance(error, (DeniedError, RequestError)) else 409
-    return JSONResponse({"error": sendable(str(error))}, status_code=status)
+    return refusal(status, str(error))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

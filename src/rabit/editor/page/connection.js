@@ -10,7 +10,7 @@ export class Refusal extends Error {
 }
 
 // The server cannot answer now; `seconds` is when to ask again.
-export class Busy extends Error {
+class Busy extends Error {
   constructor(message, seconds) {
     super(message);
     this.seconds = seconds;
@@ -38,7 +38,7 @@ export function readToken() {
 }
 
 // One request. Raises Refusal or Busy; AbortError if the signal says so.
-export async function call(path, { body, signal, latest } = {}) {
+async function call(path, { body, signal, latest } = {}) {
   const headers = { "X-Rabit-Client": client };
   if (token) headers.Authorization = "Bearer " + token;
   if (latest) headers["X-Rabit-Latest"] = latest;
@@ -64,7 +64,7 @@ export async function call(path, { body, signal, latest } = {}) {
   throw new Refusal(answer.error || "The server refused the request.", answer.field ?? null, reply.status);
 }
 
-export function pause(seconds) {
+function pause(seconds) {
   return new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 }
 
@@ -82,7 +82,7 @@ export async function patiently(path, options, waiting) {
 }
 
 const PREVIEW_EVERY_MS = 40;
-const REST = 0.5; // of the time that a preview took
+const REST = 1; // of the time that a preview took
 
 // Asks for pictures: one request at a time, then the newest wish. A wish for the full result ends a
 // preview that is on its way; a preview waits for what is on its way.

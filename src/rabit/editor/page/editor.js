@@ -60,12 +60,14 @@ class Editor {
     $("mix").addEventListener("change", () => this.mix(true));
     $("keep").addEventListener("change", () => {
       this.workspace.keep = $("keep").checked;
+      this.workspace.changed = true;
       this.progress.ask(true);
     });
     $("seed").addEventListener("change", () => {
       const seed = Math.max(0, Math.floor(Number($("seed").value)) || 0);
       $("seed").value = seed;
       this.workspace.seed = seed;
+      this.workspace.changed = true;
       this.progress.ask(true);
     });
     $("zoom-in").addEventListener("click", () => this.painting.pane.zoom(1.25));
@@ -160,6 +162,7 @@ class Editor {
     for (const place of ["error-condition", "error-general", "error-exemplars"]) tell(place, "");
     $("classes-title").textContent = TITLES[this.model.key];
     $("save-map-kind").textContent = SAVED_AS[this.model.key];
+    for (const part of document.querySelectorAll("[inert]")) part.inert = false;
     this.painting.open(workspace, this.model);
     this.result.use(workspace);
     this.inspect();
@@ -257,9 +260,13 @@ class Editor {
     try {
       await action();
     } catch (error) {
-      if (!this.workspace) this.progress.state("refused", "The editor could not start.");
-      else if (document.body.dataset.state === "working") this.progress.state("ready", "Nothing was changed.");
-      tell(place, error.message);
+      if (!this.workspace) {
+        this.progress.state("refused", "The editor could not start.");
+        tell("failure", error.message);
+      } else {
+        if (document.body.dataset.state === "working") this.progress.state("ready", "Nothing was changed.");
+        tell(place, error.message);
+      }
       if (!(error instanceof Refusal) && error.constructor !== Error) throw error;
     }
   }

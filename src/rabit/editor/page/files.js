@@ -4,7 +4,7 @@ import { download } from "./bytes.js";
 import { $, pickFiles, tell } from "./dom.js";
 import { patiently } from "./connection.js";
 import { readPicture } from "./pictures.js";
-import { blankCondition, conditionFile, conditionOf, editOf, makeExemplar, mapPicture, workspaceOf } from "./workspace.js";
+import { blankCondition, conditionFile, conditionOf, editOf, makeExemplar, mapPicture } from "./workspace.js";
 
 const PICTURES = "image/*,.png,.jpg,.jpeg,.webp";
 const MAPS = { labels: ".png,image/png", lines: PICTURES, joints: ".json,application/json" };
@@ -18,7 +18,7 @@ const DROPS = {
 export class Files {
   constructor(editor) {
     this.editor = editor;
-    this.edit = { photograph: null, map: null };
+    this.photograph = null; // that was dropped to be edited
     const on = (id, action, place) => $(id).addEventListener("click", () => {
       for (const menu of document.querySelectorAll("[popover]")) menu.hidePopover();
       editor.guarded(action, place);
@@ -141,7 +141,7 @@ export class Files {
   }
 
   openPhotograph(photograph = null) {
-    this.edit = { photograph, map: null };
+    this.photograph = photograph;
     const { key } = this.editor.model;
     $("edit-map-label").textContent = OWN[key];
     $("edit-photograph").value = "";
@@ -162,7 +162,7 @@ export class Files {
 
   async editPhotograph() {
     const { editor } = this;
-    const file = $("edit-photograph").files[0] ?? this.edit.photograph;
+    const file = $("edit-photograph").files[0] ?? this.photograph;
     if (!file) throw new Error("Choose the photograph.");
     const picture = await readPicture(file, editor.limits, true);
     const map = $("edit-map").files[0];

@@ -4,7 +4,7 @@
 import { fromBase64, greyPng, toBase64 } from "./bytes.js";
 import { History, applyRuns, runsBetween } from "./history.js";
 
-export const LINE = 1;
+const LINE = 1;
 export const PAPER = [255, 255, 255];
 export const INK = [28, 30, 36];
 

@@ -96,7 +96,7 @@ export function bindKeys({ painting, result, view, save, open }) {
     return true;
   };
   document.addEventListener("keydown", (event) => {
-    if (types(event.target)) return;
+    if (!painting.workspace || types(event.target)) return;
     const ctrl = event.ctrlKey || event.metaKey;
     if (ctrl ? withCtrl(event) : !event.altKey && plain(event)) event.preventDefault();
   });

@@ -260,7 +260,7 @@ export class Joints extends Tool {
   draw(context, unit) { this.unit = unit; }
 }
 
-export function paintMask(map, { mask, box }, id) {
+function paintMask(map, { mask, box }, id) {
   for (let row = box.top; row < box.bottom; row += 1) {
     for (let i = row * map.width + box.left; i < row * map.width + box.right; i += 1) {
       if (mask[i]) map.ids[i] = id;
