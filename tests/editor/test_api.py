@@ -6,10 +6,12 @@ import asyncio
 import gc
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 import pytest
+from torch.nn import Module
 
 pytest.importorskip(
     "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
@@ -188,6 +190,38 @@ def test_what_its_client_has_left_is_not_done(document: dict[str, Any]) -> None:
         assert service.seen == [1, 3]
 
     play(scenario)
+
+
+def test_what_runs_ends_when_its_client_leaves(document: dict[str, Any]) -> None:
+    async def scenario(app: Any, service: HeldService) -> None:
+        layer = next(m for m in service.translators["scenes-small"].network.modules() if _leaf(m))
+        passes = []
+
+        def answer(recipe: Recipe, outputs: Collection[str]) -> bytes:
+            service.begun.release()
+            until = time.monotonic() + (20 if recipe.seed == 1 else 0)
+            while time.monotonic() < until:
+                for ask in layer._forward_pre_hooks.values():  # as a pass does before the layer
+                    ask(layer, ())
+                passes.append(recipe.seed)
+                time.sleep(0.01)
+            return b"done"
+
+        service.answer = answer  # type: ignore[method-assign]
+        running = post(app, "/api/translate", {**document, "seed": 1})
+        await begun(service)
+        after = post(app, "/api/translate", {**document, "seed": 2})
+        await waits(after)
+        running.leave()
+        assert (await running.reply()).status == 499
+        assert (await asyncio.wait_for(after.reply(), 10)).body == b"done"
+        assert passes
+
+    play(scenario)
+
+
+def _leaf(module: Module) -> bool:
+    return next(module.children(), None) is None
 
 
 def test_who_leaves_makes_room(document: dict[str, Any]) -> None:

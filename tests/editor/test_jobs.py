@@ -11,7 +11,8 @@ import pytest
 
 from rabit.editor.checks import RecipeError
 from rabit.editor.jobs import KEPT_SECONDS, Jobs, NoJobError
-from rabit.editor.queueing import BusyError, Client, ClosedError, FairQueue, Ticket
+from rabit.editor.queueing import FairQueue
+from rabit.editor.tickets import BusyError, Client, ClosedError, Ticket
 
 ME = Client("here", "me")
 

@@ -8,14 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from rabit.editor.queueing import (
-    BusyError,
-    Client,
-    ClosedError,
-    FairQueue,
-    ReplacedError,
-    Ticket,
-)
+from rabit.editor.queueing import FairQueue
+from rabit.editor.tickets import BusyError, Client, ClosedError, ReplacedError, Ticket
 
 
 class Gate:

@@ -18,9 +18,10 @@ from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from rabit.editor.jobs import Jobs, NoJobError
-from rabit.editor.queueing import BusyError, Client, ClosedError, FairQueue, ReplacedError, Ticket
+from rabit.editor.queueing import FairQueue
 from rabit.editor.recipe import Recipe, RecipeError
 from rabit.editor.service import MATCH_OUTPUTS, NoExampleError, Service, recipe_bytes
+from rabit.editor.tickets import BusyError, Client, ClosedError, ReplacedError, Ticket
 from rabit.serving import (
     CLOSED,
     Endpoint,

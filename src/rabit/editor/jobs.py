@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any
 
 from rabit.editor.checks import RecipeError
-from rabit.editor.queueing import BusyError, Client, ClosedError, FairQueue, Ticket
+from rabit.editor.queueing import FairQueue
+from rabit.editor.tickets import BusyError, Client, ClosedError, Ticket
 
 KEPT_SECONDS = 600.0
 

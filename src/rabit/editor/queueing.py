@@ -6,10 +6,16 @@ import math
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from concurrent.futures import Future
-from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TypeVar
+
+from rabit.editor.tickets import (
+    BusyError,
+    Client,
+    ClosedError,
+    DroppedError,
+    ReplacedError,
+    Ticket,
+)
 
 T = TypeVar("T")
 
@@ -18,61 +24,6 @@ _SHARE = 0.2
 # How much later than told a client may come and still go before those who were not refused.
 _LATE_SECONDS = 2.0
 _MOST_CLAIMS = 256
-
-
-@dataclass(frozen=True)
-class Client:
-    """Who sends work, for fair turns.
-
-    Args:
-        address: of the machine.
-        name: tells pages on one machine apart.
-    """
-
-    address: str
-    name: str = ""
-
-
-class BusyError(Exception):
-    """There is no room for more work.
-
-    Args:
-        message: what is full.
-        seconds: after which there should be room.
-    """
-
-    def __init__(self, message: str, seconds: int) -> None:
-        super().__init__(message)
-        self.seconds = seconds
-
-
-class ReplacedError(Exception):
-    """Newer work has taken the place of this."""
-
-
-class ClosedError(Exception):
-    """The queue takes no more work."""
-
-
-@dataclass(eq=False)
-class Ticket(Generic[T]):
-    """A piece of work that waits, runs or is done.
-
-    Args:
-        client: whose it is.
-        work: to do; runs in the queue's thread.
-        size: bytes that it holds while it waits.
-        latest: newer work of the client with the same key takes this one's place.
-        forced: there is room for it in any case, and it does not lose its place.
-        future: gets the result.
-    """
-
-    client: Client
-    work: Callable[[], T]
-    size: int = 0
-    latest: str | None = None
-    forced: bool = False
-    future: Future[T] = field(default_factory=Future)
 
 
 class FairQueue:
@@ -92,6 +43,7 @@ class FairQueue:
         self._claims: OrderedDict[Client, float] = OrderedDict()
         self._seconds = 0.5
         self._closed = False
+        self._running: Ticket | None = None
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._work, name="inference", daemon=True)
         self._thread.start()
@@ -159,12 +111,24 @@ class FairQueue:
             _refuse(pushed, BusyError("others have fewer requests waiting than you", seconds))
 
     def drop(self, ticket: Ticket[T]) -> None:
-        """Takes work out of the queue if it still waits; its result is not wanted."""
+        """Takes work out of the queue, or lets it end if it runs; its result is not wanted."""
+        ticket.dropped.set()
         with self._changed:
             line = self._line(ticket.client)
             if ticket in line:
                 self._remove(ticket, line)
         ticket.future.cancel()
+
+    def check_wanted(self) -> None:
+        """Ends work whose result is not wanted any more; the work itself calls this.
+
+        Raises:
+            DroppedError: it is not wanted. Never raised in another thread than the queue's.
+        """
+        if threading.current_thread() is not self._thread:
+            return
+        if self._running is not None and self._running.dropped.is_set():
+            raise DroppedError("the result is not wanted any more")
 
     def close(self, seconds: float = 5.0) -> None:
         """Refuses what waits and whatever comes, and awaits the end of what runs.
@@ -278,10 +242,12 @@ class FairQueue:
     def _work(self) -> None:
         while (ticket := self._next()) is not None:
             if ticket.future.set_running_or_notify_cancel():
-                started = time.perf_counter()
+                started, self._running = time.perf_counter(), ticket
                 _do(ticket)
-                taken = time.perf_counter() - started
-                self._seconds += _SHARE * (taken - self._seconds)
+                self._running = None
+                if not ticket.dropped.is_set():
+                    taken = time.perf_counter() - started
+                    self._seconds += _SHARE * (taken - self._seconds)
             # What was done must not stay in memory until the next comes.
             del ticket
 

@@ -17,6 +17,7 @@ from starlette.exceptions import HTTPException
 
 from rabit.editor.api import Api
 from rabit.editor.description import describe_api
+from rabit.editor.interrupting import ask_before_layers
 from rabit.editor.jobs import Jobs
 from rabit.editor.queueing import FairQueue
 from rabit.editor.service import Service
@@ -59,10 +60,14 @@ def make_app(
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        networks = [translator.network for translator in service.translators.values()]
+        asking = ask_before_layers(networks, queue.check_wanted)
         purging = asyncio.create_task(_purge(jobs))
         yield
         purging.cancel()
         await asyncio.to_thread(queue.close)
+        for handle in asking:
+            handle.remove()
 
     app = FastAPI(
         docs_url=None,
