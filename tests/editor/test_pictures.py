@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import struct
 import threading
+import time
 import warnings
 import zlib
 from io import BytesIO
@@ -187,6 +188,28 @@ def test_bombs_are_refused_from_their_header(monkeypatch: pytest.MonkeyPatch) ->
         with pytest.raises(RecipeError, match="condition.labels"):
             labels(text(file))
     assert not decoded
+
+
+def scanned(count: int, size: int = 64) -> bytes:
+    """A JPEG file whose last scan, of a few bytes, is repeated until there are so many."""
+    file = encoded(np.full((size, size), 90, np.uint8), "JPEG", progressive=True)
+    start = file.rindex(b"\xff\xda")
+    own = file.count(b"\xff\xda")
+    # What looks like a scan in a segment of another kind, or behind the picture, is none.
+    comment = b"\xff\xfe\x03\x22" + b"\xff\xda" * 400
+    scans = file[start:-2] * (count - own + 1)
+    return file[:2] + comment + file[2:start] + scans + b"\xff\xd9" + b"\xff\xda" * 200
+
+
+def test_a_picture_that_would_be_decoded_again_and_again_is_refused() -> None:
+    assert (photograph(text(scanned(100))).pixels == 90).all()
+    assert (
+        error_of(text(scanned(101)))
+        == "a JPEG file of more than 100 scans; save the photograph anew"
+    )
+    started = time.monotonic()
+    assert "more than 100 scans" in error_of(text(scanned(50_000, 2048)))
+    assert time.monotonic() - started < 10
 
 
 def test_warnings_of_the_decoder_do_not_come_out() -> None:

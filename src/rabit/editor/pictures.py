@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import threading
 import warnings
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ from rabit.editor.checks import Limits, RecipeError, file_field
 
 PHOTOGRAPH_FORMATS = ("PNG", "JPEG", "WEBP")
 LABEL_FORMATS = ("PNG",)
+
+# Progressive JPEG files have about ten. Each goes over all pixels, be it of a few bytes alone.
+_MOST_SCANS = 100
+# What ends a scan: no stuffed byte, restart or filling.
+_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
 
 # Decoding turns warnings into errors for its duration, and Python's filters of warnings belong to
 # the whole process: two threads at once could leave them changed.
@@ -110,6 +117,10 @@ def _decode(
     with _ONE_AT_A_TIME:
         image = _open(file, field, kind, formats, limits)
         limits.check_size((image.height, image.width), field)
+        if image.format in ("JPEG", "MPO") and _has_many_scans(file):
+            raise RecipeError(
+                field, f"a JPEG file of more than {_MOST_SCANS} scans; save the {kind} anew"
+            )
         try:
             return decode_image(image, field, kind)
         except ValueError as error:
@@ -135,6 +146,18 @@ def _open(
                 field,
                 f"found no {kind} in these bytes, {_expected(formats)}",
             ) from error
+
+
+def _has_many_scans(file: bytes) -> bool:
+    """Tells whether a JPEG file would be decoded over and over again."""
+    scans, place = 0, 2
+    while scans <= _MOST_SCANS and (found := _MARKER.search(file, place)) is not None:
+        kind, place = file[found.end() - 1], found.end()
+        if kind == _END_OF_IMAGE:
+            return False
+        scans += kind == _START_OF_SCAN
+        place += max(int.from_bytes(file[place : place + 2], "big"), 2)
+    return scans > _MOST_SCANS
 
 
 def _expected(formats: tuple[str, ...]) -> str:
