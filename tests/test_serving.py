@@ -101,10 +101,25 @@ def test_unknown_addresses_and_methods_are_told_as_json() -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "127.0.0.1.evil.example", "", "[::1", "localhost@evil.example"]
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "",
+        "[::1",
+        "localhost@evil.example",
+        "evil.example@localhost",
+        "localhost#evil.example",
+        "localhost/evil.example",
+        "localhost?evil.example",
+        "localhost:port",
+        "localhost:123456",
+    ],
 )
 def test_other_host_names_are_refused(host: str) -> None:
-    assert ask("/page", {"host": host}).status == 400
+    refused = ask("/page", {"host": host})
+    assert refused.status == 400
+    assert refused.json()["error"].startswith(f"host name {host!r}, expected one of 127.0.0.1, ")
     assert ask("/page", {"host": host}, hosts=None).status == 200
 
 
@@ -119,7 +134,9 @@ def test_own_host_names_are_answered(host: str) -> None:
 )
 def test_pages_of_other_sites_change_nothing(origin: str) -> None:
     headers = {"host": "localhost:8000", "origin": origin}
-    assert send(1, headers).status == 403
+    refused = send(1, headers)
+    assert refused.status == 403
+    assert refused.json()["error"].startswith(f"a page of another site, {origin!r}; use")
     assert send(1, headers, own_pages=False).status == 200
     assert ask("/page", headers).status == 200
 

@@ -30,6 +30,12 @@ def check_at_least_zero(**values: float) -> None:
             raise ValueError(f"{name} is {value}, expected 0 or more")
 
 
+def json_number(text: str) -> int | float:
+    """Reads a number with a fraction or exponent; 1.0, which is whole, is as good as 1 in JSON."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Returns a configuration as plain, JSON-ready data."""
     return dataclasses.asdict(config)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -17,6 +18,8 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from rabit.fields import json_number
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 CLOSED = 499
@@ -25,6 +28,9 @@ CLOSED = 499
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 64 * 2**20
 _READING = ("GET", "HEAD", "OPTIONS")
+_LONGEST = 60
+# Nothing but a name or address and a port: no user, path or query, which are read in several ways.
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -133,12 +139,17 @@ class Guard:
         """The answer to a call that may not be made."""
         given = dict(scope["headers"])
         host = given.get(b"host", b"").decode("latin-1")
-        if self.hosts is not None and _split(f"//{host}")[0] not in self.hosts:
-            return refusal(400, "unknown host name")
+        if self.hosts is not None and (
+            not _HOST.fullmatch(host) or _split(f"//{host}")[0] not in self.hosts
+        ):
+            expected = ", ".join(self.hosts)
+            text = f"host name {_short(host)}, expected one of {expected}; open the address that "
+            return refusal(400, f"{text}was printed at the start")
         if self.own_pages and scope["method"] not in _READING and b"origin" in given:
             origin = given[b"origin"].decode("latin-1")
             if _split(origin)[1] != host.lower():
-                return refusal(403, "a page of another site")
+                text = f"a page of another site, {_short(origin)}; use the page of this server"
+                return refusal(403, text)
         return None
 
 
@@ -169,6 +180,10 @@ class _Body:
         size = 0
         while not self.complete and size < _LINGER_BYTES:
             size += len((await self.receive()).get("body", b""))
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= _LONGEST else text[:_LONGEST] + "…")
 
 
 def _split(address: str) -> tuple[str | None, str]:
@@ -248,18 +263,12 @@ def parse_json(content: bytes | bytearray) -> dict[str, Any]:
         RequestError: it is no JSON, or no object.
     """
     try:
-        body = json.loads(content.decode("utf-8"), parse_float=_number)
+        body = json.loads(content.decode("utf-8"), parse_float=json_number)
     except (ValueError, RecursionError) as error:
         raise RequestError(400, "expected JSON") from error
     if not isinstance(body, dict):
         raise RequestError(422, "expected a JSON object")
     return body
-
-
-def _number(text: str) -> int | float:
-    """A number with a fraction or exponent; what is whole, as 1.0, is as good as 1 in JSON."""
-    value = float(text)
-    return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
 def refusal(

@@ -18,7 +18,7 @@ from rabit.editor.example import example_recipe
 from rabit.editor.recipe import OUTPUTS, parse_recipe
 from rabit.editor.run import run_recipe
 from rabit.inference import load
-from recipes import LABELS, MODELS, PHOTO, edit, full, put, translation, translator_of
+from recipes import LABELS, MODELS, PHOTO, b64, edit, full, put, translation, translator_of
 
 Run = Callable[..., Result]
 
@@ -102,6 +102,24 @@ def test_a_grid_shows_every_exemplar(run: Run, model: Path, tmp_path: Path) -> N
     np.testing.assert_array_equal(cells[2], small)
     assert cells[1].std() > 5 and not np.array_equal(cells[1], small)
     assert (cells[3] == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["scenes", "edges", "face-edges", "poses"])
+def test_the_grid_of_an_edit_has_its_photograph_s_size(kind: str, run: Run, tmp_path: Path) -> None:
+    """Maps may be smaller."""
+    large = np.repeat(np.repeat(PHOTO, 2, axis=0), 2, axis=1)
+    document = put(edit(kind), "exemplars[0].image", b64(large))
+    translator_of(kind).save(tmp_path / "model")
+    given = ("replay", written(tmp_path, document), "--model", tmp_path / "model")
+    grid = tmp_path / "grid.png"
+    result = run(*given, "--out", tmp_path / "out.png", "--grid", grid)
+    assert result.exit_code == 0, result.output
+    sheet = pixels(grid)
+    assert sheet.shape == (152, 5 * 132 + 4, 3)
+    np.testing.assert_array_equal(sheet[20:148, 136:264], large)
+    if kind == "scenes":
+        painted = palette(18)[LABELS].repeat(2, 0).repeat(2, 1)
+        np.testing.assert_array_equal(sheet[20:148, 4:132][60:], painted[60:])
 
 
 @pytest.mark.parametrize("kind", ["edges", "face-edges", "poses"])

@@ -403,3 +403,25 @@ def test_a_job_with_one_wrong_request_is_refused_whole(document: dict[str, Any])
         assert (await post(app, "/api/jobs", {"more": [document]}).reply()).status == 422
 
     play(scenario)
+
+
+def test_nobody_waits_for_batches_that_are_checked(document: dict[str, Any]) -> None:
+    checked = threading.Event()
+
+    async def scenario(app: Any, service: HeldService) -> None:
+        def check(given: object) -> tuple[list[dict[str, Any]], int]:
+            assert checked.wait(30)
+            return Service.check_job(service, given)
+
+        service.check_job = check  # type: ignore[method-assign]
+        jobs = [post(app, "/api/jobs", {"requests": [document]}, address=str(i)) for i in range(4)]
+        await asyncio.sleep(0.2)
+        service.let(5)
+        single = post(app, "/api/translate", document)
+        try:
+            assert (await single.reply()).status == 200
+        finally:
+            checked.set()
+        assert [(await job.reply()).status for job in jobs] == [202] * 4
+
+    play(scenario)

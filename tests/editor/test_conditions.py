@@ -46,7 +46,7 @@ def assert_as_file(model: str, value: object, path: Path, size: tuple[int, int])
     assert torch.equal(given.condition().channels, expected.channels)
     assert torch.equal(given.condition().regions, expected.regions)
     picture = condition_pixels(expected.channels[0], config.kind)
-    np.testing.assert_array_equal(found.pixels(config), picture)
+    np.testing.assert_array_equal(found.pixels(config, found.size), picture)
 
 
 def test_the_kind_of_a_model_says_what_a_condition_holds() -> None:
@@ -66,7 +66,7 @@ def test_a_map_is_its_ids_and_looks_like_their_colours() -> None:
     config = MODELS["scenes"].condition
     found = parsed("scenes", CONDITIONS["scenes"])
     np.testing.assert_array_equal(found.given(config), LABELS)
-    np.testing.assert_array_equal(found.pixels(config), palette(18)[LABELS])
+    np.testing.assert_array_equal(found.pixels(config, found.size), palette(18)[LABELS])
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])

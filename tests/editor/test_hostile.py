@@ -9,10 +9,13 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip(
     "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
@@ -217,3 +220,31 @@ def test_large_uploads_at_once_take_no_more_memory_than_may_be(running: RunningE
     assert len(statuses) == 24 and set(statuses) <= {422, 429}
     # 128 MiB of bodies, and of two at a time the text and what it was decoded from.
     assert peak - before < 400 * 2**20
+
+
+def test_answers_that_nobody_reads_fill_no_memory(running: RunningEditor) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (2048, 2048, 3), dtype=np.uint8)
+    photograph, maps = BytesIO(), [BytesIO(), BytesIO()]
+    Image.fromarray(noise).save(photograph, "JPEG", quality=40)
+    for number, stream in enumerate(maps):
+        ids = np.zeros((2048, 2048), np.uint8)
+        ids[:64, :64] = number
+        Image.fromarray(ids).save(stream, "PNG")
+    before, after = ({"labels": text(stream.getvalue())} for stream in maps)
+    own = {"image": text(photograph.getvalue()), "condition": before}
+    recipe = {"task": "edit", "model": "scenes-small", "condition": after, "exemplars": [own]}
+    job = running.client.post("/api/jobs", {"requests": [recipe]}).json()["id"]
+    while running.client.get(f"/api/jobs/{job}").json()["done"] == 0:
+        time.sleep(0.2)
+    result = f"/api/jobs/{job}/results/0"
+    assert len(running.client.get(result).body) > 15 * 2**20
+    memory, held = resident_bytes(running.process), []
+    for _ in range(40):
+        connection = socket.create_connection(("127.0.0.1", running.client.port), timeout=20)
+        connection.sendall(f"GET {result} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        assert connection.recv(10) == b"HTTP/1.1 2"
+        held.append(connection)
+    assert resident_bytes(running.process) - memory < 300 * 2**20
+    for connection in held:
+        connection.close()
+    assert running.client.send("DELETE", f"/api/jobs/{job}", b"").status == 204

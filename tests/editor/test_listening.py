@@ -137,6 +137,30 @@ def test_who_does_not_read_is_cut_off(port: int) -> None:
         assert size < LARGE
 
 
+def test_answers_that_nobody_reads_take_no_more_memory_than_may_be(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slowest readers make room for the others."""
+    monkeypatch.setattr(listening, "_KEEP_ALIVE_SECONDS", 60)
+    monkeypatch.setattr(listening, "_MOST_UNREAD_BYTES", 3 * LARGE)
+    monkeypatch.setattr(listening, "_UNREAD_SECONDS", 60)
+    held = []
+    for _ in range(8):
+        connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+        connection.sendall(GET.replace(b"small", b"large"))
+        assert connection.recv(10) == b"HTTP/1.1 2"
+        held.append(connection)
+    whole = []
+    for connection in held:
+        size = 10
+        with suppress(ConnectionResetError):
+            while size < LARGE and (part := connection.recv(2**20)):
+                size += len(part)
+        whole.append(size >= LARGE)
+        connection.close()
+    assert whole == [False] * 5 + [True] * 3
+
+
 def test_too_many_connections_are_refused_and_forgotten(port: int) -> None:
     held = [socket.create_connection(("127.0.0.1", port)) for _ in range(30)]
     assert Client(port).get("/small").status == 503

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -116,6 +117,43 @@ def test_lines_are_drawn_erased_and_taken_from_a_photograph(
     assert (drawn[5, 6:100] == 0).all() and np.array_equal(drawn[40:] == 0, traced[40:])
     guest.picture(lambda: guest.page.click("#undo"))
     assert len(guest.saved_recipe()["condition"]["lines"]) > 1000
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"joints": [[1, 2]]},
+        {"joints": [["a", "b"]] * 18},
+        {"joints": [[1, 2]] * 18, "size": [10**9, 10**9]},
+        {"joints": [[1, 2]] * 18, "size": "ab"},
+        {"joints": [[1, 2]] * 18, "size": [0, 0]},
+        {"joints": [None] * 18, "size": [64, 64]},
+        {"joints": [[1e300, 0]] * 18, "size": [64, 64]},
+        {"people": [{"pose_keypoints_2d": [None] * 54}]},
+    ],
+)
+def test_poses_that_are_none_change_nothing(
+    guest: Visit, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    choose_model(guest, "poses")
+    file = tmp_path / "wrong.json"
+    file.write_text(json.dumps(wrong))
+    guest.choose_files(lambda: guest.menu("open-map"), file)
+    guest.wait(lambda: guest.page.is_visible("#error-condition"), "the refusal")
+    assert guest.text("#error-condition").startswith("wrong.json: ")
+    assert guest.page.is_disabled("#undo") and guest.told()["state"] == "ready"
+
+
+def test_lines_of_large_photographs_are_found_in_smaller_ones(guest: Visit, tmp_path: Path) -> None:
+    choose_model(guest, "edges")
+    wrong = tmp_path / "wrong.jpg"
+    wrong.write_bytes(b"no picture")
+    guest.choose_files(lambda: guest.menu("open-edges"), wrong)
+    guest.wait(lambda: guest.page.is_visible("#error-condition"), "the refusal")
+    assert guest.text("#error-condition").startswith("wrong.jpg is no picture")
+    Image.new("RGB", (4200, 60), (90, 30, 30)).save(wrong)
+    guest.choose_files(lambda: guest.menu("open-edges"), wrong)
+    guest.wait(lambda: "4096 × 58" in guest.text("#condition-told"), "the lines")
 
 
 def test_hundreds_of_classes_have_exact_ids_of_16_bits(

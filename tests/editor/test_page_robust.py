@@ -105,6 +105,16 @@ def test_keys_paint_without_a_pointer_and_the_space_bar_moves_the_view(visit: Vi
     assert np.array_equal(visit.saved_map(), painted)
 
 
+def test_the_focus_stays_in_the_panel_and_seeds_in_their_range(visit: Visit) -> None:
+    visit.page.focus("#details [aria-label='Remove its map']")
+    visit.picture(lambda: visit.key("Enter"))
+    assert visit.page.locator("#exemplar-map:focus").count() == 1
+    visit.page.fill("#seed", "1e300")
+    visit.picture(lambda: visit.key("Enter"))
+    assert visit.page.input_value("#seed") == str(2**53 - 1)
+    assert visit.saved_recipe()["seed"] == 2**53 - 1
+
+
 def test_wrong_files_are_told_beside_their_place_and_nothing_is_lost(
     visit: Visit, scene: tuple[Path, Path], tmp_path: Path
 ) -> None:

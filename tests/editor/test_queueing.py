@@ -157,11 +157,24 @@ def test_clients_of_an_address_find_room_alike(queue: FairQueue) -> None:
 def test_what_is_forced_is_not_pushed_out(queue: FairQueue) -> None:
     gate = Gate(queue)
     forced = [put(queue, "here/a", forced=True) for _ in range(7)]
-    last = put(queue, "here/b")
-    with pytest.raises(BusyError, match="8 requests"):
-        put(queue, "there")
+    crowd = [put(queue, f"here/{i % 4}") for i in range(8)]
+    new = put(queue, "there")
+    with pytest.raises(BusyError, match="others have fewer"):
+        crowd[4].future.result(0)
     gate.open()
-    assert all(ticket.future.result(10) == "done" for ticket in (*forced, last))
+    del crowd[4]
+    assert all(ticket.future.result(10) == "done" for ticket in (*forced, *crowd, new))
+
+
+def test_what_is_forced_takes_no_room_from_others(queue: FairQueue) -> None:
+    gate = Gate(queue)
+    forced = [put(queue, f"here/{i}", forced=True) for i in range(20)]
+    others = [put(queue, f"there/{i}") for i in range(8)]
+    with pytest.raises(BusyError, match="8 requests"):
+        put(queue, "there/8")
+    queue.drop(forced[0])
+    gate.open()
+    assert all(ticket.future.result(10) == "done" for ticket in (*forced[1:], *others))
 
 
 def test_no_more_wait_of_one_client_than_may(queue: FairQueue) -> None:
@@ -215,8 +228,9 @@ def test_it_says_when_to_come_again() -> None:
         for _ in range(30):
             put(queue, "a/new-0", lambda: time.sleep(0.02)).future.result(10)
         gate = Gate(queue)
+        queue._claims.clear()
         for name in ("a/0", "a/1"):
-            put(queue, name, forced=True)
+            put(queue, name)
         assert {refused(queue, f"a/late-{i}") for i in range(8)} == {1}
         assert 1 <= queue.wait_seconds() <= 2
         gate.open()

@@ -237,6 +237,13 @@ def test_json_is_read_and_its_model_named() -> None:
     assert read_document(b"\xef\xbb\xbf[1]", Limits()) == [1]
 
 
+def test_whole_numbers_may_have_a_point_as_in_requests() -> None:
+    given = b'{"seed": 7.0, "weight": 2.5e1, "large": 1e300, "half": 0.5}'
+    found = read_document(given, Limits())
+    assert found == {"seed": 7, "weight": 25, "large": 1e300, "half": 0.5}
+    assert isinstance(found, dict) and isinstance(found["seed"], int)
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -157,6 +157,20 @@ def test_pictures_have_the_condition_s_size() -> None:
         assert Image.open(io.BytesIO(file)).size == (130, 50)
 
 
+@pytest.mark.parametrize("model", ["scenes", "face-edges", "edges", "poses"])
+def test_an_edit_of_maps_smaller_than_the_photograph_has_the_photograph_s_size(model: str) -> None:
+    photograph = b64(np.repeat(np.repeat(PHOTO, 2, axis=0), 2, axis=1))
+    document = edit(model)
+    document["exemplars"][0]["image"] = photograph
+    translator = translator_of(model)
+    whole = result_of(document, OUTPUTS, translator)
+    for file in (whole.image, whole.warped, whole.confidence):
+        assert file is not None
+        assert Image.open(io.BytesIO(file)).size == (128, 128)
+    rest = ["warped", "confidence", "matches"]
+    assert result_of(document, rest, translator) == replace(whole, image=None)
+
+
 # Matches
 
 

@@ -98,9 +98,9 @@ def _own(name: str) -> str:
 
 def _inputs(recipe: Recipe, config: ModelConfig) -> list[Pixels]:
     """Returns condition and exemplars as two pictures of the result's size."""
-    size = recipe.condition.size
     exemplars = [exemplar.image.pixels for exemplar in recipe.exemplars]
-    return [recipe.condition.pixels(config.condition), _mosaic(exemplars, size)]
+    condition = recipe.condition.pixels(config.condition, recipe.size)
+    return [condition, _mosaic(exemplars, recipe.size)]
 
 
 def _mosaic(pictures: list[Pixels], size: tuple[int, int]) -> Pixels:

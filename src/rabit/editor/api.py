@@ -63,6 +63,8 @@ class Api:
         self.service, self.queue, self.jobs = service, queue, jobs
         self.token, self.timeout = token, timeout
         self._decoding = asyncio.Semaphore(_DECODING)
+        # Batches of hundreds of pictures are checked beside that, so that nobody waits for them.
+        self._checking = asyncio.Semaphore(1)
         self._body_bytes = 0
 
     def routes(self) -> list[tuple[str, tuple[str, ...], Endpoint]]:
@@ -157,7 +159,7 @@ class Api:
     async def _new_job(self, request: Request) -> Response:
         client = _client(request)
         self.jobs.check_room(client)
-        documents, size = await self._reading(request, self.service.check_job)
+        documents, size = await self._reading(request, self.service.check_job, line=self._checking)
         return JSONResponse({"id": self.jobs.start(client, documents, size)}, status_code=202)
 
     async def _job(self, request: Request) -> Response:
@@ -180,6 +182,7 @@ class Api:
         read: Callable[[dict[str, Any]], T],
         client: Client | None = None,
         latest: str | None = None,
+        line: asyncio.Semaphore | None = None,
     ) -> T:
         """Reads a body and what it holds; a full queue refuses it before its pictures are decoded.
 
@@ -188,6 +191,7 @@ class Api:
             read: turns its JSON into something.
             client: who wants to queue it; None if it is not queued.
             latest: the key by which it may take an older one's place.
+            line: that it is decoded in; that of single requests if left out.
         """
         content = bytearray()
         try:
@@ -198,20 +202,23 @@ class Api:
                     raise BusyError("too many large requests arrive", self.queue.wait_seconds())
             if client is not None:
                 self.queue.check_room(client, latest)
-            return await self._decoded(lambda: read(_parsed(content)))
+            return await self._decoded(lambda: read(_parsed(content)), line=line)
         finally:
             self._body_bytes -= len(content)
 
-    async def _decoded(self, function: Callable[..., T], *given: Any) -> T:
+    async def _decoded(
+        self, function: Callable[..., T], *given: Any, line: asyncio.Semaphore | None = None
+    ) -> T:
         """Runs what takes long or much memory in a thread, few of them at a time."""
         try:
-            await asyncio.wait_for(self._decoding.acquire(), self.timeout)
+            line = line or self._decoding
+            await asyncio.wait_for(line.acquire(), self.timeout)
         except (TimeoutError, asyncio.TimeoutError) as error:
             raise self._late() from error
         try:
             return await run_in_threadpool(function, *given)
         finally:
-            self._decoding.release()
+            line.release()
 
     def _late(self) -> RequestError:
         wait = {"Retry-After": str(self.queue.wait_seconds())}

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from rabit.fields import check_positive
+from rabit.fields import check_positive, json_number
 
 RECIPE = "recipe"
 """What the whole document is called in errors."""
@@ -91,7 +91,8 @@ def read_document(data: bytes, limits: Limits) -> object:
             f"more than {limits.bytes} bytes; use smaller pictures, or JPEG for photographs",
         )
     try:
-        document: object = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant)
+        text = data.decode("utf-8-sig")
+        document: object = json.loads(text, parse_float=json_number, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise RecipeError(RECIPE, f"no JSON ({error}); expected a UTF-8 JSON object") from error
     return document

@@ -51,11 +51,12 @@ class RecipeCondition:
             return self.content
         return Layout.of_pictures((self.content,), self.size, config.channels)
 
-    def pixels(self, config: ConditionConfig) -> Pixels:
-        """Returns the condition as a picture (H, W, 3), see `condition_pixels`."""
+    def pixels(self, config: ConditionConfig, size: tuple[int, int]) -> Pixels:
+        """Returns the condition at a size as a picture (H, W, 3), see `condition_pixels`."""
+        view = View.whole(size)
         if isinstance(self.content, np.ndarray):
-            return palette(config.channels)[self.content]
-        made = self.content.condition(View.whole(self.size))
+            return palette(config.channels)[view.labels(self.content.astype(np.int64))]
+        made = self.content.condition(view)
         assert made.channels is not None
         return condition_pixels(made.channels, config.kind)
 

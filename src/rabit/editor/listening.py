@@ -6,8 +6,10 @@ It needs uvicorn, and is imported where the editor is served only.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import h11
@@ -19,13 +21,22 @@ MOST_CONNECTIONS = 512
 HEAD_SECONDS = 10.0
 _KEEP_ALIVE_SECONDS = 15
 _UNREAD_SECONDS = 30.0
+# Of the answers of all connections together: what a client does not read stays in memory.
+_MOST_UNREAD_BYTES = 128 * 2**20
 _ENDING_SECONDS = 5
+# Of glibc's malloc.h, and from how many bytes on memory is the system's own.
+_M_MMAP_THRESHOLD = -3
+_MAPPED_BYTES = 8 * 2**20
 
 
 class _Connection(H11Protocol):
-    """A connection that must send a request's head, and read its answer, in a limited time."""
+    """A connection that must send a request's head, and read its answer, in a limited time.
+
+    Where answers that are not read take too much memory, the slowest readers are cut off.
+    """
 
     head_timer: asyncio.TimerHandle | None = None
+    unread_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -41,6 +52,22 @@ class _Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.unread_since = self.loop.time()
+        unread = [
+            other
+            for other in self.connections
+            if isinstance(other, _Connection) and other.flow.write_paused
+        ]
+        size = sum(other.transport.get_write_buffer_size() for other in unread)
+        # Who has read longest makes room.
+        for other in sorted(unread, key=lambda one: one.unread_since):
+            if size <= _MOST_UNREAD_BYTES:
+                break
+            size -= other.transport.get_write_buffer_size()
+            other.transport.abort()
 
     def timeout_keep_alive_handler(self) -> None:
         super().timeout_keep_alive_handler()
@@ -112,6 +139,7 @@ def run_server(
         listener: a bound socket.
         started: called once it answers.
     """
+    _return_memory()
     options: dict[str, Any] = {
         "http": _Connection,
         "ws": "none",
@@ -123,3 +151,13 @@ def run_server(
         "timeout_graceful_shutdown": _ENDING_SECONDS,
     }
     _Server(uvicorn.Config(app, **options), started).run(sockets=[listener])
+
+
+def _return_memory() -> None:
+    """Lets glibc give large pictures and answers back to the system once they are not needed.
+
+    Otherwise it takes them from its heap after the first ones, which leaves gaps that the next do
+    not fit in: gigabytes of them. Smaller ones come from the heap still, since it is faster.
+    """
+    with suppress(AttributeError, OSError, TypeError):  # not of glibc
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _MAPPED_BYTES)

@@ -38,7 +38,7 @@ class FairQueue:
     def __init__(self, most: int = 16, most_each: int = 4, most_bytes: int = 512 * 2**20) -> None:
         self.most, self.most_each, self.most_bytes = most, most_each, most_bytes
         self._turns: OrderedDict[str, OrderedDict[Client, deque[Ticket]]] = OrderedDict()
-        self._waiting = self._bytes = 0
+        self._waiting = self._forced = self._bytes = 0
         # Clients that were refused and told when to come again, and until when they go first.
         self._claims: OrderedDict[Client, float] = OrderedDict()
         self._seconds = 0.5
@@ -99,6 +99,7 @@ class FairQueue:
             if older is None:
                 line.append(ticket)
                 self._waiting += 1
+                self._forced += ticket.forced
             else:
                 line[line.index(older)] = ticket
                 self._bytes -= older.size
@@ -140,7 +141,7 @@ class FairQueue:
             self._closed = True
             left = [t for lines in self._turns.values() for line in lines.values() for t in line]
             self._turns.clear()
-            self._waiting = self._bytes = 0
+            self._waiting = self._forced = self._bytes = 0
             self._changed.notify()
         for ticket in left:
             _refuse(ticket, ClosedError("the server is ending"))
@@ -171,13 +172,14 @@ class FairQueue:
             text = f"{self.most_each} of your requests are waiting, which is all that may"
             raise BusyError(text, max(1, math.ceil(self._seconds * self.most_each)))
         place = self._place(client)
-        if self._waiting + min(place, self.most // 2) < self.most:
+        taken = self._waiting - self._forced
+        if taken + min(place, self.most // 2) < self.most:
             return None
         pushed = self._last_of_most(client)
         if pushed is None:
-            text = f"{self._waiting} requests are waiting, and others come before you"
+            text = f"{taken} requests are waiting, and others come before you"
             raise BusyError(text, self._claim(client, place))
-        return pushed if self._waiting >= self.most else None
+        return pushed if taken >= self.most else None
 
     def _place(self, client: Client) -> int:
         """How many clients that were refused come before one."""
@@ -204,14 +206,15 @@ class FairQueue:
 
         None unless that has at least two places more than the one who asks.
         """
-        counts = {a: sum(map(len, lines.values())) for a, lines in self._turns.items()}
+        counts = {a: sum(map(_counted, lines.values())) for a, lines in self._turns.items()}
         address = max(counts, key=lambda a: counts[a])
         lines = self._turns[address]
-        line = max(lines.values(), key=len)
+        line = max(lines.values(), key=_counted)
         own = counts.get(client.address, 0)
         if counts[address] < own + 2:
-            line = max(self._turns.get(client.address, {}).values(), key=len, default=deque())
-            if len(line) < len(self._line(client)) + 2:
+            own_lines: list[deque[Ticket]] = list(self._turns.get(client.address, {}).values())
+            line = max(own_lines, key=_counted, default=deque())
+            if _counted(line) < _counted(self._line(client)) + 2:
                 return None
         return next((ticket for ticket in reversed(line) if not ticket.forced), None)
 
@@ -223,6 +226,7 @@ class FairQueue:
         if not lines:
             del self._turns[ticket.client.address]
         self._waiting -= 1
+        self._forced -= ticket.forced
         self._bytes -= ticket.size
 
     def _next(self) -> Ticket | None:
@@ -250,6 +254,11 @@ class FairQueue:
                     self._seconds += _SHARE * (taken - self._seconds)
             # What was done must not stay in memory until the next comes.
             del ticket
+
+
+def _counted(line: deque[Ticket]) -> int:
+    """How many places a line takes: what is forced takes none."""
+    return sum(not ticket.forced for ticket in line)
 
 
 def _refuse(ticket: Ticket, error: Exception) -> None:

@@ -87,6 +87,11 @@ class Recipe:
     seed: int = 0
     outputs: tuple[str, ...] = ("image",)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of what comes out: the condition's, of an edit its photograph's."""
+        return self.exemplars[0].image.size if self.task == "edit" else self.condition.size
+
 
 def recipe_model(document: object) -> str:
     """Returns the name of the model that a document asks for.

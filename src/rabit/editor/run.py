@@ -18,6 +18,7 @@ from rabit.data.pictures import confidence_pixels
 from rabit.editor.conditions import line_condition
 from rabit.editor.recipe import Recipe, RecipeExemplar
 from rabit.inference import Translator
+from rabit.sides import read_layout
 from rabit.translation import Matching, Sizes, Translation
 
 
@@ -45,7 +46,7 @@ class RecipeResult:
     """What a recipe gives; None for what was not asked for.
 
     Args:
-        image: the result as a PNG file, of the condition's size.
+        image: the result as a PNG file, of the recipe's size.
         warped: the exemplars warped to the condition, as a PNG file; None without alignment.
         confidence: how reliable the correspondence is, in colours, as a PNG file.
         matches: None without alignment.
@@ -103,8 +104,7 @@ def run_recipe(translator: Translator, recipe: Recipe, outputs: Collection[str])
     if "warped" in outputs and aligned:
         warped = png_bytes(to_image(matching.warped[0]))
     if "confidence" in outputs:
-        size = recipe.condition.size
-        confidence = png_bytes(confidence_pixels(matching.confidence[0], size))
+        confidence = png_bytes(confidence_pixels(matching.confidence[0], recipe.size))
     matches = grid_of_matches(translator, matching) if "matches" in outputs else None
     return RecipeResult(image, warped, confidence, matches)
 
@@ -137,10 +137,11 @@ def grid_of_matches(translator: Translator, matching: Matching) -> Matches | Non
 
 
 def _matching(translator: Translator, recipe: Recipe) -> Matching:
-    """Matches what a recipe would translate; an edit matches its photograph."""
+    """Matches what a recipe would translate; an edit matches its photograph, at its size."""
     config = translator.config.condition
     exemplars = [_exemplar(exemplar, config) for exemplar in recipe.exemplars]
-    return translator.match(recipe.condition.given(config), exemplars, recipe.seed)
+    condition = read_layout(recipe.condition.given(config), config, "condition", recipe.size)
+    return translator.match(condition.resize(recipe.size), exemplars, recipe.seed)
 
 
 def _exemplar(exemplar: RecipeExemplar, config: ConditionConfig) -> Exemplar:

@@ -181,6 +181,9 @@ class Service:
 def load_models(names: Collection[str], device: Any) -> dict[str, Translator]:
     """Loads models, by the names that requests call them.
 
+    A folder's model is called as its configuration says, and "-own" behind that where the project
+    has a model of this name itself.
+
     Args:
         names: as for `rabit.load`.
         device: where they go.
@@ -192,6 +195,9 @@ def load_models(names: Collection[str], device: Any) -> dict[str, Translator]:
     for name in names:
         translator = load(name).to(device)
         called = name if is_named(name) else translator.config.name
+        if called != name and is_named(called):
+            # Its recipes would be repeated with the project's own model of this name.
+            called = f"{called}-own"
         if called in translators:
             raise ValueError(f"two models are called {called}; serve one of them")
         translators[called] = translator

@@ -58,7 +58,8 @@ class Ticket(Generic[T]):
         work: to do; runs in the queue's thread.
         size: bytes that it holds while it waits.
         latest: newer work of the client with the same key takes this one's place.
-        forced: there is room for it in any case, and it does not lose its place.
+        forced: there is room for it in any case, besides that of other work, and it does not lose
+            its place.
         future: gets the result.
         dropped: set once the result is not wanted any more.
     """

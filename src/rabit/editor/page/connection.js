@@ -104,6 +104,8 @@ export class Asking {
     this.soon(full ? 0 : Math.max(PREVIEW_EVERY_MS, this.rested - performance.now()));
   }
 
+  get busy() { return Boolean(this.running || this.wish); }
+
   // Forgets what was wished and what is on its way.
   stop() {
     this.wish = null;

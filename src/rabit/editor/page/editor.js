@@ -64,7 +64,7 @@ class Editor {
       this.progress.ask(true);
     });
     $("seed").addEventListener("change", () => {
-      const seed = Math.max(0, Math.floor(Number($("seed").value)) || 0);
+      const seed = Math.min(Number.MAX_SAFE_INTEGER, Math.max(0, Math.floor(Number($("seed").value)) || 0));
       $("seed").value = seed;
       this.workspace.seed = seed;
       this.workspace.changed = true;
@@ -179,7 +179,7 @@ class Editor {
     if (!workspace) {
       // What is at hand is edited first: the exemplar with its map.
       const from = this.workspace.exemplars.find((exemplar) => exemplar.condition);
-      if (!from) return this.files.openPhotograph();
+      if (!from) return this.files.photograph.open();
       workspace = await editOf(from, this.model, this.joints, this.waiting);
     }
     this.open(workspace);
@@ -195,12 +195,12 @@ class Editor {
     this.inspect();
   }
 
-  // Takes up exemplars that a person brought.
-  add(exemplars) {
-    const { workspace } = this;
+  // Takes up exemplars that a person brought for a workspace; another may be shown by now.
+  add(exemplars, workspace) {
     workspace.exemplars.push(...exemplars);
     workspace.selected = workspace.exemplars.length - 1;
     workspace.changed = true;
+    if (workspace !== this.workspace) return;
     this.inspect();
     this.progress.ask(true);
   }
@@ -243,8 +243,8 @@ class Editor {
     const names = this.model.key === "labels" ? this.model.classes : [];
     const here = names[names.length && this.workspace.condition.at(at)] ?? "";
     if (!exemplar) return `${here} ${at.x}, ${at.y}${sure}`;
-    const number = this.workspace.exemplars.indexOf(exemplar) + 1;
-    const source = this.workspace.exemplars.length > 1 ? ` of exemplar ${number}` : "";
+    const number = this.workspace.exemplars.indexOf(exemplar) + 1; // 0 where it has just been removed
+    const source = number && this.workspace.exemplars.length > 1 ? ` of exemplar ${number}` : "";
     return `${here} ${at.x}, ${at.y} is from ${x}, ${y}${source}${sure}`;
   }
 
@@ -264,7 +264,7 @@ class Editor {
         this.progress.state("refused", "The editor could not start.");
         tell("failure", error.message);
       } else {
-        if (document.body.dataset.state === "working") this.progress.state("ready", "Nothing was changed.");
+        this.progress.settle();
         tell(place, error.message);
       }
       if (!(error instanceof Refusal) && error.constructor !== Error) throw error;

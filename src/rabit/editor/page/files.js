@@ -2,15 +2,11 @@
 
 import { download } from "./bytes.js";
 import { $, pickFiles, tell } from "./dom.js";
-import { patiently } from "./connection.js";
+import { Refusal, patiently } from "./connection.js";
+import { MAPS, PICTURES, PhotographDialog, requireShape } from "./photograph.js";
 import { readPicture } from "./pictures.js";
 import { blankCondition, conditionFile, conditionOf, editOf, makeExemplar, mapPicture } from "./workspace.js";
 
-const PICTURES = "image/*,.png,.jpg,.jpeg,.webp";
-const MAPS = { labels: ".png,image/png", lines: PICTURES, joints: ".json,application/json" };
-const OWN = {
-  labels: "Its map: PNG of class ids", lines: "Its lines: a picture, or leave them out", joints: "Its pose: OpenPose’s JSON",
-};
 const DROPS = {
   condition: "Drop a condition to paint on", map: "Drop the map of this exemplar", picture: "Drop pictures, or a recipe",
 };
@@ -18,7 +14,7 @@ const DROPS = {
 export class Files {
   constructor(editor) {
     this.editor = editor;
-    this.photograph = null; // that was dropped to be edited
+    this.photograph = new PhotographDialog(editor);
     const on = (id, action, place) => $(id).addEventListener("click", () => {
       for (const menu of document.querySelectorAll("[popover]")) menu.hidePopover();
       editor.guarded(action, place);
@@ -27,7 +23,7 @@ export class Files {
     on("open-map", () => this.openMap(), "error-condition");
     on("open-edges", () => this.openMap(), "error-condition");
     on("open-recipe", () => this.openRecipe());
-    on("open-photograph", () => this.openPhotograph());
+    on("open-photograph", () => this.photograph.open());
     on("another", () => editor.another());
     on("new-map", () => this.askBlank());
     on("save-picture", () => this.savePicture());
@@ -36,7 +32,9 @@ export class Files {
     $("copy").addEventListener("click", () => this.copy());
     $("save-menu").addEventListener("toggle", () => { $("command").textContent = this.command; });
     $("blank").querySelector("form").addEventListener("submit", (event) => this.makeBlank(event));
-    this.bindPhotograph();
+    for (const button of document.querySelectorAll("dialog [data-closes]")) {
+      button.addEventListener("click", () => button.closest("dialog").close());
+    }
     this.bindDrops();
   }
 
@@ -45,10 +43,11 @@ export class Files {
   // Adds pictures as exemplars; those that cannot be read are named, the others come in.
   async addPictures(files) {
     const { editor } = this;
-    const room = editor.limits.exemplars - editor.workspace.exemplars.length;
+    const { workspace } = editor;
+    const room = editor.limits.exemplars - workspace.exemplars.length;
     const read = await Promise.allSettled(files.slice(0, room).map((file) => this.exemplar(file)));
     const made = read.filter((each) => each.status === "fulfilled").map((each) => each.value);
-    if (made.length) editor.add(made);
+    if (made.length) editor.add(made, workspace);
     const wrong = read.filter((each) => each.status === "rejected").map((each) => each.reason.message);
     if (files.length > room) wrong.push(`At most ${editor.limits.exemplars} exemplars fit; the rest was left out.`);
     tell("error-exemplars", wrong.join(" "));
@@ -80,19 +79,20 @@ export class Files {
     if (!file) return;
     try {
       if (editor.task === "edit") return await this.changePhotographMap(exemplar, file);
-      const condition = await conditionFile(file, editor.model, [exemplar.height, exemplar.width]);
+      const condition = await conditionFile(file, editor.model, editor.limits, [exemplar.height, exemplar.width]);
       await this.setMap(exemplar, condition);
       editor.changeExemplar(exemplar, {});
     } catch (error) {
       exemplar.error = error.message;
       editor.inspect();
+      editor.progress.settle();
     }
   }
 
   // Another map of the photograph that is edited: the work begins anew with it.
   async changePhotographMap(photograph, file) {
     const { editor } = this;
-    const condition = await conditionFile(file, editor.model, [photograph.height, photograph.width]);
+    const condition = await conditionFile(file, editor.model, editor.limits, [photograph.height, photograph.width]);
     const workspace = await editOf({ ...photograph, condition }, editor.model, editor.joints, this.waiting);
     requireShape(photograph, workspace.condition);
     if (!(await editor.mayReplace("edit"))) return;
@@ -105,9 +105,11 @@ export class Files {
     if (editor.task === "edit") return this.addMap(editor.workspace.exemplars[0], given);
     const [file] = given ? [given] : await pickFiles(MAPS[editor.model.key]);
     if (!file) return;
-    const { condition } = editor.workspace;
-    const read = await conditionFile(file, editor.model, [condition.height, condition.width]);
-    this.replace(await conditionOf(read, editor.model, editor.joints, this.waiting));
+    const { workspace, model } = editor;
+    const { height, width } = workspace.condition;
+    const read = await conditionFile(file, model, editor.limits, [height, width]);
+    const condition = await conditionOf(read, model, editor.joints, this.waiting);
+    if (workspace === editor.workspace) this.replace(condition); // else other work was opened meanwhile
   }
 
   replace(other) {
@@ -140,45 +142,6 @@ export class Files {
     this.replace(blankCondition(editor.model, editor.joints, width, height, editor.painting.id));
   }
 
-  openPhotograph(photograph = null) {
-    this.photograph = photograph;
-    const { key } = this.editor.model;
-    $("edit-map-label").textContent = OWN[key];
-    $("edit-photograph").value = "";
-    $("edit-map").value = "";
-    $("edit-given").textContent = photograph ? photograph.name : "";
-    $("edit-map").accept = MAPS[key];
-    tell("error-edit", "");
-    $("photograph").showModal();
-  }
-
-  bindPhotograph() {
-    $("photograph").querySelector("form").addEventListener("submit", async (event) => {
-      if (event.submitter?.value !== "edit") return;
-      event.preventDefault();
-      await this.editor.guarded(() => this.editPhotograph(), "error-edit");
-    });
-  }
-
-  async editPhotograph() {
-    const { editor } = this;
-    const file = $("edit-photograph").files[0] ?? this.photograph;
-    if (!file) throw new Error("Choose the photograph.");
-    const picture = await readPicture(file, editor.limits, true);
-    const map = $("edit-map").files[0];
-    if (!map && editor.model.key !== "lines") {
-      throw new Error("Choose the photograph’s map: without it nothing can be changed.");
-    }
-    const size = [picture.height, picture.width];
-    const condition = map ? await conditionFile(map, editor.model, size) : { lines: picture.image };
-    const workspace = await editOf({ ...picture, condition }, editor.model, editor.joints, this.waiting);
-    requireShape(picture, workspace.condition);
-    workspace.exemplars[0].name = file.name || "Photograph";
-    if (!(await editor.mayReplace("edit"))) return;
-    $("photograph").close();
-    editor.open(workspace);
-  }
-
   async openRecipe(given = null) {
     const { editor } = this;
     const [file] = given ? [given] : await pickFiles(".json,application/json");
@@ -196,9 +159,16 @@ export class Files {
     }
     // The server checks the whole document first, so that only a sound one takes this one's place.
     const path = recipe.task === "edit" ? "api/edit" : "api/translate";
-    await patiently(path, { body: { ...recipe, outputs: ["image"] } }, this.waiting);
+    try {
+      await patiently(path, { body: { ...recipe, outputs: ["image"] } }, this.waiting);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const where = error.field ? ` ${error.field}:` : "";
+      throw new Refusal(`${file.name}:${where} ${error.message}.`, error.field, error.status);
+    }
     const replaced = recipe.model === editor.model.name ? recipe.task : null;
     if (await editor.mayReplace(replaced)) await editor.useModel(recipe.model, recipe);
+    else editor.progress.settle();
   }
 
   get name() { return this.editor.task === "edit" ? "edit" : "translation"; }
@@ -207,7 +177,6 @@ export class Files {
     const model = this.editor.model.embedded ? "" : " --model FOLDER";
     return `rabit replay ${this.name}.json --out ${this.name}-again.png${model}`;
   }
-
 
   savePicture() {
     const { shown } = this.editor.workspace;
@@ -226,10 +195,15 @@ export class Files {
   }
 
   // Saves the recipe of the picture that is shown, so that the two belong together.
-  saveRecipe() {
-    const { workspace } = this.editor;
+  async saveRecipe() {
+    const { workspace, model } = this.editor;
     if (!workspace.shown) throw new Error("There is no picture yet.");
-    download(JSON.stringify(workspace.shown.document), `${this.name}.json`, "application/json");
+    const text = JSON.stringify(workspace.shown.document);
+    download(text, `${this.name}.json`, "application/json");
+    if (text !== JSON.stringify(await workspace.recipe(model))) {
+      tell("error-general", "This is the recipe of the picture that is shown. The newest changes have none yet: save again when it is there.");
+      return;
+    }
     workspace.condition.history.keep();
     workspace.changed = false;
   }
@@ -274,19 +248,14 @@ export class Files {
 
   // Takes files that came by drop or paste.
   async take(files, target) {
-    if (!files.length) return;
     const { editor } = this;
+    if (!files.length || !editor.workspace) return;
+    const json = /\.json$/i.test(files[0].name);
+    if (json && editor.model.key !== "joints") return this.openRecipe(files[0]);
     if (target === "condition") return this.openMap(files[0]);
     if (target === "map" && editor.inspector.exemplar) return this.addMap(editor.inspector.exemplar, files[0]);
-    if (/\.json$/i.test(files[0].name)) return this.openRecipe(files[0]);
-    if (editor.task === "edit") return this.openPhotograph(files[0]);
+    if (json) return this.openRecipe(files[0]);
+    if (editor.task === "edit") return this.photograph.open(files[0]);
     await this.addPictures(files);
-  }
-}
-
-function requireShape(picture, condition) {
-  if (picture.height * condition.width !== condition.height * picture.width) {
-    const [own, other] = [picture, condition].map(({ width, height }) => `${width} × ${height}`);
-    throw new Error(`The photograph is ${own} and its map ${other}; they must have one shape.`);
   }
 }

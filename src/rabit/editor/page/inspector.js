@@ -40,7 +40,9 @@ export class Inspector {
     $("empty").hidden = Boolean(this.exemplar);
     $("strip").hidden = edits || workspace.exemplars.length < 2;
     $("strip").replaceChildren(...workspace.exemplars.map((exemplar, index) => this.thumbnail(exemplar, index)));
+    const focused = $("details").contains(document.activeElement);
     $("details").replaceChildren(...(this.exemplar ? this.details(this.exemplar) : []));
+    if (focused) $("exemplar-map")?.focus(); // what was pressed has been made anew, or is gone
     this.renderMixing();
     this.drawLook();
   }

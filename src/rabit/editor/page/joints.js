@@ -5,6 +5,8 @@ import { History } from "./history.js";
 
 export const NIGHT = "#14161d"; // what skeletons are drawn on
 
+const JOINTS = 18;
+
 // The 18 joints in the order of OpenPose's body model with 25.
 const OF_25 = [0, 1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18];
 
@@ -101,9 +103,26 @@ export class Pose {
 }
 
 // Reads a pose from JSON: this editor's own form, or OpenPose's with 18 or 25 joints.
-export function readPose(document, size) {
+export function readPose(document, size, limits) {
+  const pose = poseOf(document, size);
+  const { joints } = pose;
+  const whole = (side) => Number.isInteger(side) && side >= 1 && side <= limits.side;
+  if (!whole(pose.width) || !whole(pose.height) || pose.width * pose.height > limits.pixels) {
+    throw new Error(`its size is ${JSON.stringify(document.size)}; expected [height, width] of at most ${limits.pixels} pixels`);
+  }
+  const near = (value) => Number.isFinite(value) && Math.abs(value) <= 2 * limits.side;
+  const place = (joint) => joint === null || (Array.isArray(joint) && joint.length === 2 && joint.every(near));
+  if (joints.length !== JOINTS || !joints.every(place)) {
+    throw new Error(`expected ${JOINTS} joints, each [x, y] in pixels or null for one that is not seen`);
+  }
+  if (joints.every((joint) => joint === null)) throw new Error("no joint in it is seen");
+  return pose;
+}
+
+function poseOf(document, size) {
   if (Array.isArray(document?.joints)) {
-    const [height, width] = document.size ?? size;
+    const given = document.size ?? size;
+    const [height, width] = Array.isArray(given) ? given : [];
     return { width, height, joints: document.joints };
   }
   const flat = document?.people?.[0]?.pose_keypoints_2d ?? document?.people?.[0]?.pose_keypoints;

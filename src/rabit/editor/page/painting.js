@@ -61,8 +61,7 @@ export class Painting {
 
   // Shows a workspace; the tools and the palette are those of its model.
   open(workspace, model) {
-    this.tools.move.reset();
-    this.tools.polygon.points = [];
+    for (const tool of Object.values(this.tools)) tool.reset();
     if (this.workspace) this.map.revert();
     this.workspace = workspace;
     if (this.model !== model) {
@@ -237,11 +236,13 @@ export class Painting {
   undo() {
     if (this.settle()) return;
     if (this.map.editing || !this.map.history.undo()) return;
+    this.fitSize();
     this.changed();
   }
 
   redo() {
     if (this.map.editing || !this.map.history.redo()) return;
+    this.fitSize();
     this.changed();
   }
 }

@@ -51,6 +51,12 @@ export class Progress {
     this.state(more || !request.full ? "working" : "ready", `${done} · ${shown.milliseconds} ms`);
   }
 
+  // An action ends without a picture of its own: nothing is said to go on that does not.
+  settle() {
+    if (this.asking.busy || !["working", "waiting"].includes(document.body.dataset.state)) return;
+    this.state("ready", "Nothing was changed.");
+  }
+
   // Takes back what was said of a refusal; what went wrong with a file stays.
   unsay() {
     if (this.refused?.exemplar) {

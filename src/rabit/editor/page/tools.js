@@ -23,6 +23,9 @@ export class Tool {
   cancel() {}
   finish() {}
 
+  // Forgets what it has begun, of a map that is put away.
+  reset() {}
+
   hover(point, event) {
     this.tip = event.pointerType === "touch" ? null : point;
     this.keyed = false;
@@ -94,12 +97,19 @@ export class Brush extends Tool {
   }
 
   up(point, event) {
+    if (this.at && event.pointerType === "touch") this.tip = null;
+    this.finish();
+  }
+
+  // The stroke ends where it is: also when another tool is taken up or another map comes meanwhile.
+  finish() {
     if (!this.at) return;
     this.at = null;
-    if (event.pointerType === "touch") this.tip = null;
     this.desk.map.commit();
     this.desk.changed();
   }
+
+  reset() { this.at = null; }
 
   cancel() {
     if (!this.at) return;
@@ -176,6 +186,8 @@ export class Polygon extends Tool {
 
   finish() { this.close(); }
 
+  reset() { Object.assign(this, { points: [], start: null, free: false }); }
+
   key(event) {
     const placed = event.key === " " && this.keyed;
     if (placed) this.points.push(this.tip);
@@ -237,7 +249,12 @@ export class Joints extends Tool {
     this.desk.changed();
   }
 
+  finish() { this.up(); }
+
+  reset() { this.held = undefined; }
+
   cancel() {
+    if (this.held === undefined) return;
     this.held = undefined;
     this.desk.map.revert();
     this.desk.changed();

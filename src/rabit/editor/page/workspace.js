@@ -6,7 +6,7 @@ import { rgb } from "./dom.js";
 import { tracedLines } from "./edges.js";
 import { NIGHT, Pose, readPose, standing } from "./joints.js";
 import { INK, LabelMap, LineDrawing, PAPER, idsOf } from "./labels.js";
-import { bitmapOf, fileBase64 } from "./pictures.js";
+import { bitmapOf, fileBase64, readPicture } from "./pictures.js";
 
 let made = 0;
 
@@ -115,7 +115,7 @@ export async function conditionOf(given, model, joints, waiting) {
 }
 
 // Reads a person's file as a recipe's condition for a picture of a size [height, width].
-export async function conditionFile(file, model, size) {
+export async function conditionFile(file, model, limits, size) {
   if (model.key === "joints") {
     let document;
     try {
@@ -124,14 +124,14 @@ export async function conditionFile(file, model, size) {
       throw new Error(`${file.name} is no JSON; give a pose as OpenPose writes it.`);
     }
     try {
-      const { width, height, joints } = readPose(document, size);
+      const { width, height, joints } = readPose(document, size, limits);
       return { joints, size: [height, width] };
     } catch (error) {
       throw new Error(`${file.name}: ${error.message}.`);
     }
   }
-  const text = await fileBase64(file);
-  return model.key === "lines" ? { lines: text } : { labels: text };
+  if (model.key === "lines") return { lines: (await readPicture(file, limits, true)).image };
+  return { labels: await fileBase64(file, limits) };
 }
 
 // A small picture of an exemplar's own condition, to be shown beside it; a bad map is refused here.
