@@ -38,16 +38,19 @@ clean:
 
 # A stamp is newer than pyproject.toml exactly when its packages are installed.
 $(DEV): pyproject.toml
+	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[dev]'
 	touch $(RUN) $(WEB) $(DEV)
 
 $(RUN): pyproject.toml
+	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e .
 	touch $(RUN)
 
 $(WEB): pyproject.toml
+	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet -e '.[web]'
 	touch $(RUN) $(WEB)

@@ -413,7 +413,7 @@ def test_nobody_waits_for_batches_that_are_checked(document: dict[str, Any]) -> 
             assert checked.wait(30)
             return Service.check_job(service, given)
 
-        service.check_job = check  # type: ignore[method-assign]
+        service.check_job = check  # type: ignore[method-assign, assignment]
         jobs = [post(app, "/api/jobs", {"requests": [document]}, address=str(i)) for i in range(4)]
         await asyncio.sleep(0.2)
         service.let(5)
