@@ -178,3 +178,25 @@ def test_addresses_that_cannot_be_listened_at_are_named() -> None:
     for host in ("192.0.2.1", "no.such.host.invalid", "x" * 300):
         with pytest.raises(ValueError, match="cannot listen at"):
             bind(host, 0)
+
+
+def chunked(port: int, part: bytes, count: int) -> bytes:
+    """Sends a body in parts of its own, and returns the answer; empty if it is cut off."""
+    head = b"POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"%x\r\n%b\r\n" % (len(part), part)
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        with suppress(OSError):
+            connection.sendall(head + count * chunk + b"0\r\n\r\n")
+        try:
+            return connection.recv(65536)
+        except ConnectionError:
+            return b""
+
+
+def test_a_body_of_very_many_tiny_parts_ends_the_connection(port: int) -> None:
+    assert chunked(port, b"x", 900).startswith(b"HTTP/1.1 405")
+    assert chunked(port, b"x", 20_000) == b""
+    assert chunked(port, b"x" * 1024, 5000).startswith(b"HTTP/1.1 405")
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(GET)
+        assert connection.recv(65536).startswith(b"HTTP/1.1 200")

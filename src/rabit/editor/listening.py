@@ -24,6 +24,9 @@ _UNREAD_SECONDS = 30.0
 # Of the answers of all connections together: what a client does not read stays in memory.
 _MOST_UNREAD_BYTES = 128 * 2**20
 _ENDING_SECONDS = 5
+# Parts that a body may come in, besides one for so many bytes: each costs the loop time.
+_FREE_PARTS = 1000
+_BYTES_A_PART = 256
 # Of glibc's malloc.h, and from how many bytes on memory is the system's own.
 _M_MMAP_THRESHOLD = -3
 _MAPPED_BYTES = 8 * 2**20
@@ -32,14 +35,19 @@ _MAPPED_BYTES = 8 * 2**20
 class _Connection(H11Protocol):
     """A connection that must send a request's head, and read its answer, in a limited time.
 
-    Where answers that are not read take too much memory, the slowest readers are cut off.
+    A body in very many tiny parts, which would keep the server from all others, is cut off. Where
+    answers that are not read take too much memory, the slowest readers are.
     """
 
     head_timer: asyncio.TimerHandle | None = None
     unread_since = 0.0
+    body_parts = body_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        parser: Any = self.conn
+        self._read_event = parser.next_event
+        parser.next_event = self._next_event
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -48,6 +56,19 @@ class _Connection(H11Protocol):
             self._stop_timer()
         elif self.head_timer is None and self.timeout_keep_alive_task is None:
             self._await_head()
+
+    def _next_event(self) -> Any:
+        """Reads what comes next of a request."""
+        event = self._read_event()
+        if isinstance(event, h11.Request):
+            self.body_parts = self.body_bytes = 0
+        elif isinstance(event, h11.Data):
+            self.body_parts += 1
+            self.body_bytes += len(event.data)
+            if self.body_parts > _FREE_PARTS + self.body_bytes // _BYTES_A_PART:
+                self.transport.abort()
+                return h11.NEED_DATA  # nothing more is read of what has come
+        return event
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
