@@ -6,7 +6,6 @@ import base64
 import io
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +17,6 @@ from PIL import Image
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DESK = (1440, 900)
 PHONE = (390, 844)
 _MARGIN = 8  # around a picture that fits its pane

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from browsers import chromium
 from editor_samples import RunningEditor, serving_editor
-from editor_visits import CHROMIUM, Visit
+from editor_visits import Visit
 from rabit.data.scenes import render, sample_layout, sample_style
 
 if TYPE_CHECKING:
@@ -20,22 +21,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium; tests are skipped where it, playwright or the server's packages are missing."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="the browser is driven by playwright"
-    )
-    for package in ("fastapi", "uvicorn"):
-        pytest.importorskip(
-            package, reason=f"the page needs {package}: pip install 'rabit-translation[web]'"
-        )
-    if CHROMIUM is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

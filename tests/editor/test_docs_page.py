@@ -2,25 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
 from editor_samples import RunningEditor, serving_editor
-
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser is driven by playwright"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -29,17 +16,7 @@ TOKEN = "a-token-of-the-server-0123456789"
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[RunningEditor]:
+def running(browser: Browser) -> Iterator[RunningEditor]:
     with serving_editor(token=TOKEN) as started:
         yield started
 

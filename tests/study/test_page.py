@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from browsers import chromium
 from rabit.study.files import LoadedStudy
 from study_samples import (
     Client,
@@ -22,18 +22,6 @@ from study_samples import (
     write_pictures,
 )
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the browser is driven by playwright"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium: apt-get install chromium")
-
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
@@ -43,12 +31,8 @@ HOSTILE = '<img src=x onerror="document.title=1">&amp; "Ü"'
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture
@@ -57,7 +41,7 @@ def loaded(tmp_path: Path) -> LoadedStudy:
 
 
 @pytest.fixture
-def running(loaded: LoadedStudy) -> Iterator[Running]:
+def running(browser: Browser, loaded: LoadedStudy) -> Iterator[Running]:
     with serving(loaded.folder) as started:
         yield started
 

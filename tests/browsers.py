@@ -1,0 +1,34 @@
+"""The browser that pages are tested in."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """Starts Chromium; skips where it, playwright or the servers' packages are missing."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="the browser is driven by playwright"
+    )
+    for package in ("fastapi", "uvicorn"):
+        pytest.importorskip(
+            package, reason=f"the page needs {package}: pip install 'rabit-translation[web]'"
+        )
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield started
+        started.close()
