@@ -29,7 +29,8 @@ class Translator:
     """Translates conditions into photographs with an exemplar's look, and edits photographs.
 
     Args:
-        network: the trained network; it is put into evaluation mode.
+        network: the trained network; it is put into evaluation mode, and its weights are laid out
+            channels-last.
         config: its configuration.
 
     Example:
@@ -42,7 +43,8 @@ class Translator:
     """
 
     def __init__(self, network: TranslationNetwork, config: ModelConfig) -> None:
-        self.network = network.eval()
+        # In this order of the weights a picture takes a CPU 5 to 25% less time.
+        self.network = network.eval().to(memory_format=torch.channels_last)
         self.config = config
 
     @property

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import huggingface_hub
 import pytest
 
 import rabit
@@ -33,7 +34,7 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: Any, **__: Any) -> str:
         raise AssertionError("the hub was asked")
 
-    monkeypatch.setattr(sources, "snapshot_download", refuse)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
 
 
 def test_every_embedded_model_loads() -> None:
@@ -115,7 +116,7 @@ def test_a_hub_id_is_fetched(folder: Path, monkeypatch: pytest.MonkeyPatch) -> N
         asked.append((name, allow_patterns))
         return str(folder)
 
-    monkeypatch.setattr(sources, "snapshot_download", fetch)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     assert load("some-one/scenes.v2").config == tiny_experiment(64).model
     assert asked == [("some-one/scenes.v2", [CONFIG, WEIGHTS])]
 
@@ -125,7 +126,7 @@ def test_a_hub_repository_without_a_model_is_named(
     folder: Path, monkeypatch: pytest.MonkeyPatch, missing: str
 ) -> None:
     (folder / missing).unlink()
-    monkeypatch.setattr(sources, "snapshot_download", lambda *_, **__: str(folder))
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: str(folder))
     with pytest.raises(ValueError, match=f"some/one: .*lacks {missing}"):
         load("some/one")
 
@@ -137,7 +138,7 @@ def test_a_hub_that_fails_gives_one_clear_error(
     def fail(*_: Any, **__: Any) -> str:
         raise kind("host\nunknown")
 
-    monkeypatch.setattr(sources, "snapshot_download", fail)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     words = f"some/one: .*{kind.__name__}: host unknown.*connection"
     with pytest.raises(ValueError, match=words) as caught:
         load("some/one")

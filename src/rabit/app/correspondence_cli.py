@@ -108,3 +108,7 @@ def benchmark_correspondence_command(
     run_benchmark(options)
     for name, path in options.files.items():
         typer.echo(f"{name}: {path}")
+
+
+benchmark_app = typer.Typer(help="Compare methods.", no_args_is_help=True, rich_markup_mode=None)
+benchmark_app.command("correspondence")(benchmark_correspondence_command)

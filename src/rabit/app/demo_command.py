@@ -5,9 +5,12 @@ from __future__ import annotations
 import platform
 import re
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 
+from rabit.app.arguments import DEFAULT_MODEL, Device, Model
 from rabit.app.display import Bar
 from rabit.app.report import GENERATOR, Fact, make_report
 from rabit.app.translate_command import open_model
@@ -19,6 +22,21 @@ PAGE = "index.html"
 PICTURES = "images"
 PICTURE_NAME = re.compile(r"(scene|edit)-[0-9]+-[a-z0-9-]+\.png")
 SCENES = 4
+
+
+def demo_command(
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("demo-report"),
+    model: Model = DEFAULT_MODEL,
+    seed: Annotated[int, typer.Option(help="Which of the held-out scenes, 0 or more.")] = 0,
+    device: Device = "cpu",
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the report in the folder.")
+    ] = False,
+) -> None:
+    """Translate and edit held-out scenes, and write an HTML report to look at."""
+    page = run_demo(out, model, seed, device, overwrite)
+    typer.echo(f"pictures: {page.parent / 'images'}")
+    typer.echo(f"report: {page}")
 
 
 def run_demo(out: Path, model: str, seed: int, device: str, overwrite: bool) -> Path:

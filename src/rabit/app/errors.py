@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Any
 
-import torch
 import typer
 from typer.core import TyperGroup
 
@@ -54,7 +54,8 @@ def describe(error: Exception) -> str:
 
 def is_memory_error(error: MemoryError | RuntimeError) -> bool:
     """Tells whether Python, NumPy or one of PyTorch's allocators ran out of memory."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    torch = sys.modules.get("torch")  # not imported for this: it takes seconds
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
     text = str(error)
     return "allocate memory" in text or "not enough memory" in text

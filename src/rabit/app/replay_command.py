@@ -11,7 +11,8 @@ import torch
 import typer
 from PIL import Image
 
-from rabit.app.translate_command import Outputs, open_model
+from rabit.app.arguments import Confidence, Device, Grid, Out, Overwrite, Warped
+from rabit.app.translate_command import Outputs, open_model, print_outputs
 from rabit.config import ModelConfig
 from rabit.data.pictures import Pixels
 from rabit.data.text import require_file
@@ -42,6 +43,23 @@ RecipeThreads = Annotated[
         "started with another than PyTorch's, for the same file to the byte."
     ),
 ]
+
+
+def replay_command(
+    recipe: Annotated[Path, typer.Argument(help="JSON file that the editor's page saved.")],
+    out: Out,
+    model: RecipeModel = None,
+    warped: Warped = None,
+    confidence: Confidence = None,
+    grid: Grid = None,
+    device: Device = "cpu",
+    threads: RecipeThreads = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Make the picture of RECIPE again, as the editor made it."""
+    outputs = Outputs(out, warped, confidence, grid, overwrite)
+    run_replay(recipe, model, device, threads, outputs)
+    print_outputs(outputs)
 
 
 def run_replay(

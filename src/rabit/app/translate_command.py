@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import typer
+
 from rabit.app.errors import note
 from rabit.app.options import pick_device
 from rabit.data.decoding import decode_file
@@ -86,6 +88,12 @@ class Outputs:
             pictures[self.grid] = grid([[*inputs(), warped, confidence, image]], TITLES)
         files = {path: png_bytes(picture) for path, picture in pictures.items()}
         write_files(files, overwrite=self.overwrite)
+
+
+def print_outputs(outputs: Outputs) -> None:
+    """Says where the files are."""
+    for option, path in outputs.named().items():
+        typer.echo(f"{option.removeprefix('--')}: {path}")
 
 
 def check_output(path: Path, option: str, overwrite: bool, inputs: Sequence[Path | None]) -> None:

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float32, UInt8
 from PIL import Image
-from scipy import ndimage
 
 from rabit.data.batch import PictureCondition
 from rabit.data.images import read_image
@@ -57,6 +56,9 @@ def edge_distance(edges: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
     """
     if not edges.any():
         return np.ones(edges.shape, dtype=np.float32)
+    # Imported here, since most data has no edges and this takes long.
+    from scipy import ndimage
+
     distance = ndimage.distance_transform_cdt(~edges, metric="taxicab")
     return np.minimum(distance // 3, 255).astype(np.float32) / 255
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 
@@ -107,6 +105,10 @@ def _ids(regions: Int[Tensor, "B H W"]) -> Int[Tensor, "B H W"]:
 
 def _components(regions: Int[Tensor, "B H W"]) -> Int[Tensor, "B H W"]:
     """Numbers the 4-connected components of equal ids of all images from 0."""
+    # Imported here, since few models tell components apart and this takes long.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     labels = regions.cpu().numpy()
     pixels = np.arange(labels.size).reshape(labels.shape)
     across, down = labels[:, :, 1:] == labels[:, :, :-1], labels[:, 1:] == labels[:, :-1]

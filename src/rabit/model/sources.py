@@ -10,8 +10,6 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from huggingface_hub import snapshot_download
-
 from rabit.model.storage import CONFIG, WEIGHTS
 from rabit.writing import file_digest
 
@@ -109,6 +107,9 @@ def _checkout() -> Path:
 
 def _download(name: str) -> Path:
     """Fetches a model's files from the Hugging Face hub, or finds them in its cache."""
+    # Imported here, since most models are files here and this takes long.
+    from huggingface_hub import snapshot_download
+
     try:
         folder = Path(snapshot_download(name, allow_patterns=[CONFIG, WEIGHTS]))
     except Exception as error:  # The hub's and its transport's errors have no common base.
