@@ -73,9 +73,16 @@ def test_presets_without_a_task_take_any_kind() -> None:
 
 
 def test_recipes_for_photographs() -> None:
-    for name, size in (("facades", (256, 256)), ("fashion", (384, 256))):
+    for name, kind, size in (
+        ("facades", "semantic", (256, 256)),
+        ("faces", "semantic", (256, 256)),
+        ("fashion", "semantic", (384, 256)),
+        ("fashion-pose", "pose", (384, 256)),
+        ("fashion-edges", "edge", (384, 256)),
+    ):
         config = preset(name, ("one", "two"))
-        assert preset_kind(name) == "semantic" and config.model.image_size == size
+        assert preset_kind(name) == kind == config.model.condition.kind
+        assert config.model.image_size == size and config.model.name == name
         assert config.train.jitter > 0 and config.losses.backbone == "vgg19-distilled"
     small, facades = preset("facades-small", ("one",)), preset("facades", ("one",))
     assert small.losses == facades.losses and small.train.mix == facades.train.mix

@@ -201,6 +201,47 @@ def test_a_folder_is_split(run: Run, tiny: list[str], tmp_path: Path, corpus: Pa
     assert set(held_out) < set(names(corpus / "images"))
 
 
+def test_a_list_says_what_is_held_out(
+    run: Run, tiny: list[str], tmp_path: Path, corpus: Path
+) -> None:
+    out, listed = tmp_path / "run", tmp_path / "mine.txt"
+    chosen = names(corpus / "images")[1:4:2]
+    listed.write_text("\n".join(chosen) + "\n\n")
+    given = ("train", "small", "--data", corpus, "--out", out, "--held-out", listed)
+    result = run(*given, "--steps", 1, *tiny)
+    assert result.exit_code == 0, result.output
+    assert (out / "held-out.txt").read_text().split() == chosen
+    assert json.loads((out / "config.json").read_text())["holdout"] is None
+    result = run(*given, "--resume")
+    assert result.exit_code == 1 and "keeps its own held-out.txt" in result.stderr
+    result = run("train", "small", "--data", corpus, "--out", out, "--resume", "--steps", 2)
+    assert result.exit_code == 0, result.output
+    assert (out / "held-out.txt").read_text().split() == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("nobody.png\n", (), "1 names are not in"),
+        ("\n", (), "the file names no picture"),
+        (None, (), "mine.txt: no such file"),
+        ("", ("--holdout", "0.3"), "give one of them"),
+        ("", ("--data", "scenes"), "scenes have their own"),
+    ],
+)
+def test_a_list_that_does_not_fit(
+    run: Run, tmp_path: Path, corpus: Path, text: str | None, options: tuple[str, ...], message: str
+) -> None:
+    listed = tmp_path / "mine.txt"
+    if text is not None:
+        listed.write_text(text)
+    out = tmp_path / "run"
+    given = ("train", "small", "--data", corpus, "--out", out, "--held-out", listed)
+    result = run(*given, *options, "--backbone", "none")
+    assert result.exit_code == 1 and message in result.stderr, result.stderr
+    assert not out.exists()
+
+
 def test_a_folder_without_pairs_can_be_previewed(
     run: Run, tiny: list[str], tmp_path: Path, corpus: Path
 ) -> None:

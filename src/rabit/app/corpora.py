@@ -17,6 +17,7 @@ from rabit.data.layouts.find import find_layout, open_source
 from rabit.data.listing import first_few
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.data.source import Source, Split
+from rabit.data.text import read_text
 
 SCENES = "scenes"
 SCENE_COUNT = 1_000_000
@@ -119,6 +120,23 @@ def _fitting(root: Path, kind: Kind | None) -> tuple[str, str | None]:
     if kind == "edge" and layout == "folder":
         return layout, "edges" if (root / "edges").is_dir() else "canny"
     return layout, None
+
+
+def listed_pictures(path: Path, source: Source) -> tuple[str, ...]:
+    """Reads a list of a folder's pictures, one a line.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it names a picture that the folder does not have.
+    """
+    names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    unknown = sorted(set(names) - set(source.names))
+    if unknown:
+        raise ValueError(
+            f"{path}: {len(unknown)} names are not in {source.root}, the first is {unknown[0]}; "
+            "expected one of its pictures a line, as in a run's held-out.txt"
+        )
+    return names
 
 
 def training_data(

@@ -11,11 +11,10 @@ from typing import Any
 
 import torch
 
-from rabit.app.corpora import SCENES, DataOptions, OpenData, open_data
+from rabit.app.corpora import SCENES, DataOptions, OpenData, listed_pictures, open_data
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import parse_size
 from rabit.data.edits.files import TABLE
-from rabit.data.text import read_text
 from rabit.evaluation.baselines import (
     COPIED,
     MEAN_COLOURS,
@@ -242,15 +241,7 @@ def _held_out(options: EvaluateOptions, opened: OpenData) -> Sequence[str]:
     if options.held_out is None:
         chosen = range(len(source)) if source.split is None else source.split.test
         return [source.names[index] for index in chosen]
-    lines = read_text(options.held_out).splitlines()
-    names = [line.strip() for line in lines if line.strip()]
-    unknown = sorted(set(names) - set(source.names))
-    if unknown:
-        raise ValueError(
-            f"{options.held_out}: {len(unknown)} names are not in {options.data}, the first is "
-            f"{unknown[0]}; expected one of its pictures a line, as in a run's held-out.txt"
-        )
-    return names
+    return listed_pictures(options.held_out, source)
 
 
 def picture_size(options: EvaluateOptions, models: dict[str, Translator]) -> tuple[int, int]:

@@ -72,6 +72,12 @@ def train_command(
             "the run's folder. [default: what the layout says, or 0.2]"
         ),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with those images instead, one a line, such as another run's held-out.txt."
+        ),
+    ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
@@ -129,6 +135,7 @@ def train_command(
             lr_generator=lr_generator,
             lr_discriminator=lr_discriminator,
             holdout=holdout,
+            held_out=held_out,
             precision=precision,
             accumulate=accumulate,
             recompute=recompute,

@@ -10,7 +10,14 @@ from typing import Any
 
 import torch
 
-from rabit.app.corpora import SCENES, DataOptions, open_data, training_data
+from rabit.app.corpora import (
+    SCENES,
+    DataOptions,
+    OpenData,
+    listed_pictures,
+    open_data,
+    training_data,
+)
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
 from rabit.app.options import pick_device
@@ -83,7 +90,7 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
     asked = DataOptions(options.data, layout, condition)
     opened = open_data(asked, preset_kind(options.preset))
     holdout = recorded(options.holdout, record, "holdout")
-    state, held_out = None, None
+    state, held_out = None, _held_out(options, opened)
     if options.resume:
         held_out = () if options.data == SCENES else read_held_out(out)
         checkpoint = processes.agree(lambda: newest_checkpoint(out / "checkpoints"))
@@ -127,6 +134,32 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
             )
             note(f"stopped at once, so nothing was saved {last}")
             raise
+
+
+def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None:
+    """Reads which pictures a new run does not train on; None where no file says.
+
+    Raises:
+        FileNotFoundError: the file is missing.
+        ValueError: it does not fit the folder, or another option says something else.
+    """
+    path = options.held_out
+    if path is None:
+        return None
+    flag = f"--held-out {path}"
+    if options.resume:
+        raise ValueError(f"{flag}: a resumed run keeps its own held-out.txt; leave it out")
+    if options.holdout is not None:
+        raise ValueError(f"{flag} and --holdout say the same thing twice; give one of them")
+    source = opened.source
+    if source is None:
+        raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
+    if source.split is not None and source.split.train and source.split.test:
+        raise ValueError(f"{flag}: {source.root} says itself what is held out; leave it out")
+    names = listed_pictures(path, source)
+    if not names:
+        raise ValueError(f"{flag}: the file names no picture; expected one a line")
+    return names
 
 
 def _finished(out: Path) -> bool:

@@ -37,6 +37,7 @@ class TrainOptions:
         lr_generator: learning rate.
         lr_discriminator: learning rate.
         holdout: share of a folder that is not trained on.
+        held_out: file with the names of the folder's pictures that are not trained on.
         precision: of the convolutions: float32, bfloat16 or float16.
         accumulate: parts that a batch is computed in.
         recompute: whether heavy blocks are computed again in the backward pass.
@@ -65,6 +66,7 @@ class TrainOptions:
     lr_generator: float | None = None
     lr_discriminator: float | None = None
     holdout: float | None = None
+    held_out: Path | None = None
     precision: str | None = None
     accumulate: int | None = None
     recompute: bool | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rabit.data.batch import Batch
@@ -97,6 +97,10 @@ class Measuring:
             "style_m_plain": StyleConsistency(backbone, statistic="mean", reading="plain"),
             "style_v_plain": StyleConsistency(backbone, statistic="deviation", reading="plain"),
         }
+        self.follows = {
+            "style_m_own": self.style["style_m"],
+            "style_v_own": self.style["style_v"],
+        }
         self.copied = Copied()
         self.pixels: dict[str, Psnr | Ssim | MsSsim | L1] = {
             "psnr": Psnr(),
@@ -127,11 +131,16 @@ class Measuring:
 
     def quantities(self, part: str) -> tuple[Quantity, ...]:
         """What is measured of each picture of a part of a test set."""
-        return (*self._diversities(part), *self._consistencies(), *self._fidelities(part))
+        return (
+            *self._diversities(part),
+            *self._consistencies(),
+            *self._followings(part),
+            *self._fidelities(part),
+        )
 
     def _diversities(self, part: str) -> Iterable[Quantity]:
         """Distances between the results of a condition; only translations have several."""
-        if part != "translation" or self.exemplars < 2:
+        if not self._has_others(part):
             return
         for number, (name, metric) in enumerate(self.diversity.items()):
             heading = f"diversity, {_distance_heading(name.removeprefix('diversity_'))}"
@@ -154,6 +163,19 @@ class Measuring:
                 name, f"style {letter}{words}", style.label, "consistency", "higher", 3, paper
             )
         yield Quantity("copied", "copied", self.copied.label, "consistency", "neither", 3)
+
+    def _followings(self, part: str) -> Iterable[Quantity]:
+        """How much nearer results are to their own exemplar than to the condition's others."""
+        if not self._has_others(part):
+            return
+        for name, style in self.follows.items():
+            heading = f"style {name.split('_')[1].upper()}, own over others"
+            label = f"own exemplar over the condition's others, {style.label}"
+            yield Quantity(name, heading, label, "consistency", "higher", 4)
+
+    def _has_others(self, part: str) -> bool:
+        """Tells whether a part's conditions have several exemplars."""
+        return part == "translation" and self.exemplars > 1
 
     def _fidelities(self, part: str) -> Iterable[Quantity]:
         """Quantities that need a truth with the exemplar's look."""
@@ -221,9 +243,12 @@ class Measuring:
         for name, style in self.style.items():
             found[name] = style.compare(own, exemplars, regions, theirs)
         found["copied"] = self.copied.measure(images, batch.exemplar, regions, theirs)
-        if part == "translation" and self.exemplars > 1:
+        if self._has_others(part):
             for name, diversity in self.diversity.items():
                 found[name] = self._diversity(diversity, ours)
+            for name, style in self.follows.items():
+                others = self._to_others(style, own, exemplars, regions, theirs)
+                found[name] = style.compare(own, exemplars, regions, theirs) - others
         found |= self._known(batch, inputs, images, ours)
         if part == "manipulation":
             edited = regions != theirs
@@ -259,6 +284,24 @@ class Measuring:
             label = metric.backbone.label
             found[name] = metric.compare(ours[label], inputs.truth[label]).double()
         return {name: v.where(batch.paired.to(v.device), torch.nan) for name, v in found.items()}
+
+    def _to_others(
+        self,
+        style: StyleConsistency,
+        own: Mapping[str, Tensor],
+        exemplars: Mapping[str, Tensor],
+        regions: Int[Tensor, "B H W"],
+        theirs: Int[Tensor, "B H W"],
+    ) -> Float[Tensor, " B"]:
+        """Returns each picture's mean style consistency to its condition's other exemplars."""
+        numbers = torch.arange(len(regions), device=regions.device)
+        found = []
+        for step in range(1, self.exemplars):
+            place = (numbers + step) % self.exemplars
+            other = numbers - numbers % self.exemplars + place
+            shown = {layer: features[other] for layer, features in exemplars.items()}
+            found.append(style.compare(own, shown, regions, theirs[other]))
+        return torch.stack(found).nanmean(dim=0)
 
     def _diversity(self, metric: Diversity, features: Features) -> Float[Tensor, " B"]:
         """Returns the diversity of each picture's condition."""

@@ -7,7 +7,15 @@ from dataclasses import replace
 from typing import Any
 
 from rabit.config import ConditionConfig, ExperimentConfig, Kind, LossConfig
-from rabit.presets.photographs import base, facades, facades_small, fashion
+from rabit.presets.photographs import (
+    base,
+    facades,
+    facades_small,
+    faces,
+    fashion,
+    fashion_edges,
+    fashion_pose,
+)
 from rabit.presets.small import small, small_unaligned
 from rabit.presets.tasks import (
     ade20k,
@@ -32,6 +40,9 @@ PRESETS: dict[str, Callable[[ConditionConfig], ExperimentConfig]] = {
     "base": base,
     "facades": facades,
     "fashion": fashion,
+    "fashion-pose": fashion_pose,
+    "fashion-edges": fashion_edges,
+    "faces": faces,
     "facades-small": facades_small,
     "ade20k-small": ade20k_small,
     "celebahq-small": celebahq_small,
@@ -46,6 +57,9 @@ KINDS_OF_TASKS: dict[str, Kind] = {
     "deepfashion": "pose",
     "facades": "semantic",
     "fashion": "semantic",
+    "fashion-pose": "pose",
+    "fashion-edges": "edge",
+    "faces": "semantic",
 }
 """What the presets of a task translate from; their small versions the same, the others anything."""
 

@@ -107,6 +107,35 @@ def fashion(condition: ConditionConfig) -> ExperimentConfig:
     return replace(config, model=replace(config.model, image_size=(384, 256)))
 
 
+def fashion_pose(condition: ConditionConfig) -> ExperimentConfig:
+    """`fashion` with the joints of the body.
+
+    Args:
+        condition: poses.
+    """
+    config = fashion(condition)
+    return replace(config, model=replace(config.model, name="fashion-pose"))
+
+
+def fashion_edges(condition: ConditionConfig) -> ExperimentConfig:
+    """`fashion` with edges, those that Canny finds where the folder has none.
+
+    Args:
+        condition: edges.
+    """
+    config = fashion(condition)
+    return replace(config, model=replace(config.model, name="fashion-edges"))
+
+
+def faces(condition: ConditionConfig) -> ExperimentConfig:
+    """`base` for portraits with semantic maps.
+
+    Args:
+        condition: semantic maps.
+    """
+    return task_preset(base(condition), "faces")
+
+
 def facades_small(condition: ConditionConfig) -> ExperimentConfig:
     """`small` with the losses and the samples of `facades`.
 
