@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +56,21 @@ def test_fewer_edits_are_told(edits: Edits, scenes: Path, tmp_path: Path) -> Non
     result = edits(scenes, "--out", tmp_path / "out", *given)
     assert result.exit_code == 0, result.output
     assert re.search(r"objects for [1-9]\d? edits only, not 99", result.stderr)
+
+
+def test_only_listed_pictures_are_edited(edits: Edits, scenes: Path, tmp_path: Path) -> None:
+    listed, out = tmp_path / "held-out.txt", tmp_path / "out"
+    chosen = sorted(path.name for path in (scenes / "images").iterdir())[2:5]
+    listed.write_text("\n".join(chosen) + "\n")
+    result = edits(scenes, "--out", out, "--count", 6, "--held-out", listed)
+    assert result.exit_code == 0, result.output
+    with (out / "edits.csv").open(newline="") as table:
+        sources = {row["source"] for row in csv.DictReader(table)}
+    assert sources and sources <= set(chosen)
+    for text, message in (("nobody.png\n", "nobody.png"), ("\n", "names no picture")):
+        listed.write_text(text)
+        result = edits(scenes, "--out", tmp_path / "other", "--held-out", listed)
+        assert result.exit_code == 1 and message in result.stderr
 
 
 @pytest.mark.parametrize(

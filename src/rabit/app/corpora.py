@@ -127,9 +127,11 @@ def listed_pictures(path: Path, source: Source) -> tuple[str, ...]:
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: it names a picture that the folder does not have.
+        ValueError: it names no picture, or one that the folder does not have.
     """
     names = tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    if not names:
+        raise ValueError(f"{path}: the file names no picture; expected one a line")
     unknown = sorted(set(names) - set(source.names))
     if unknown:
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from rabit.app.arguments import ConditionKind, Layout
+from rabit.app.corpora import listed_pictures
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_size
@@ -47,6 +48,14 @@ def data_edits_command(
             show_default=False,
         ),
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the pictures to edit, one a line, such as a run's held-out.txt. "
+            "[default: all]",
+            show_default=False,
+        ),
+    ] = None,
     layout: Layout = None,
     condition: ConditionKind = None,
     overwrite: Annotated[
@@ -64,6 +73,7 @@ def data_edits_command(
     The folder gets images/, labels/, edited_labels/, truth/, masks/ (where something was altered),
     edits.csv (what was done), sheet.png, and classes.txt and pairs.csv for rabit evaluate --data.
     """
+    source = open_source(folder, layout, condition)
     rules = EditRules(
         seed=seed,
         # The rules themselves refuse other words.
@@ -71,8 +81,8 @@ def data_edits_command(
         classes=_words(classes or ""),
         objects=ObjectRules(least=smallest, most=largest),
         size=None if size is None else parse_size(size),
+        pictures=() if held_out is None else listed_pictures(held_out, source),
     )
-    source = open_source(folder, layout, condition)
     with Bar("edits") as bar:
         written = write_edits(source, out, count, rules, overwrite=overwrite, progress=bar)
     total = sum(written.values())

@@ -156,10 +156,7 @@ def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None
         raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
     if source.split is not None and source.split.train and source.split.test:
         raise ValueError(f"{flag}: {source.root} says itself what is held out; leave it out")
-    names = listed_pictures(path, source)
-    if not names:
-        raise ValueError(f"{flag}: the file names no picture; expected one a line")
-    return names
+    return listed_pictures(path, source)
 
 
 def _finished(out: Path) -> bool:

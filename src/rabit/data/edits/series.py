@@ -29,6 +29,7 @@ class EditRules:
         objects: what an object must be like.
         size: height and width that pictures are brought to before they are edited; None keeps each
             picture's own.
+        pictures: names of the corpus' pictures that are edited; none for all.
 
     Raises:
         ValueError: the seed is negative, or kinds are unknown, repeated or none.
@@ -39,6 +40,7 @@ class EditRules:
     classes: tuple[str, ...] = ()
     objects: ObjectRules = ObjectRules()
     size: tuple[int, int] | None = None
+    pictures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -102,10 +104,17 @@ def corpus_edits(source: Source, rules: EditRules) -> Iterator[CorpusEdit]:
         The edits.
 
     Raises:
-        ValueError: the corpus is not semantic, has no such classes, or a file cannot be used.
+        ValueError: the corpus is not semantic, has no such classes or pictures, or a file cannot be
+            used.
     """
     chosen = check_semantic(source, rules.classes) or None
+    unknown = sorted(set(rules.pictures) - set(source.names))
+    if unknown:
+        raise ValueError(f"{source.root} has no picture {first_few(unknown)}")
     order = np.random.default_rng(rules.seed).permutation(len(source)).tolist()
+    if rules.pictures:
+        names = set(rules.pictures)
+        order = [index for index in order if source.names[index] in names]
     kinds = list(rules.kinds)
     done: set[tuple[int, EditKind, tuple[int, int, int, int]]] = set()
     turn = failed = 0
