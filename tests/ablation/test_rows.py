@@ -47,6 +47,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "dense": {f"{ALIGNMENT}.method": "dense"},
     "patchmatch": {f"{ALIGNMENT}.method": "patchmatch"},
     "transport": {f"{ALIGNMENT}.method": "transport"},
+    "border": {f"{ALIGNMENT}.border": 1},
 }
 
 

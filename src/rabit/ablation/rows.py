@@ -141,6 +141,8 @@ CORRESPONDENCES = (
     Row("dense", "dense", {_METHOD: "dense"}, "CoCosNet's correspondence."),
     Row("patchmatch", "patchmatch", {_METHOD: "patchmatch"}, "CoCosNet v2's correspondence."),
     Row("transport", "transport", {_METHOD: "transport"}, "UNITE's correspondence."),
+    Row("border", "ranking, border 1", {**RABIT.changes, "model.alignment.border": 1},
+        "The ranking; attention sees one position around each retrieved block as well."),
     replace(RABIT, label="ranking"),
 )  # fmt: skip
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rabit.alignment.products import candidate_products
@@ -16,6 +17,7 @@ def attend_blocks(
     log_mass: Float[Tensor, "B N k"],
     temperature: float,
     chunk: int | None = None,
+    counted: Bool[Tensor, "B N k*c"] | None = None,
 ) -> Float[Tensor, "B N b k*c"]:
     """Weighs the positions of the retrieved blocks by similarity and by the blocks' mass.
 
@@ -29,10 +31,14 @@ def attend_blocks(
         log_mass: (B, N, k) log p of the retrieved blocks.
         temperature: of the softmax, > 0, in units of the cosine.
         chunk: query blocks at a time; chosen from the sizes if None.
+        counted: (B, N, k c) which candidates compete, one of a row at least; all if None.
 
     Returns:
         (B, N, b, k c) weights, each row of sum 1; candidates block by block, best block first.
     """
     logits = candidate_products(x, z, indices, chunk) / temperature
     prior = log_mass.repeat_interleave(z.shape[2], dim=-1).unsqueeze(2)
-    return truncated_softmax(logits + prior)
+    logits = logits + prior
+    if counted is not None:
+        logits = logits.masked_fill(~counted.unsqueeze(2), -torch.inf)
+    return truncated_softmax(logits)

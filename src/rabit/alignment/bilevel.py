@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rabit.alignment.attention import attend_blocks
+from rabit.alignment.border import bordered
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.levels import Descriptor, in_row_major, rank_levels
 from rabit.alignment.matrix import BlockMatrix
+from rabit.alignment.ranking import Ranking
 from rabit.functional.blocks import nested_order
 from rabit.functional.normalise import unit_blocks
 
@@ -26,6 +28,7 @@ def bilevel(
     descriptor: Descriptor = "concat",
     coarse: Sequence[int] = (),
     coarse_k: int = 16,
+    border: int = 0,
     chunk: int | None = None,
 ) -> Correspondence:
     """Builds the bi-level correspondence: top-k ranking of blocks, attention inside them.
@@ -41,6 +44,10 @@ def bilevel(
         coarse: sides of larger blocks that are ranked first, largest first, each a multiple of the
             next and the last of `block`; the largest divides all four sizes. None is the paper.
         coarse_k: larger blocks that are retrieved, at most as many as there are.
+        border: positions around each retrieved block that attention sees as well, with the block's
+            mass; the best block's where borders overlap. 0 is the paper. A block of the exemplar
+            that lies across its grid is none that can be retrieved; with a border of half a block
+            its positions are seen if any block that holds a part of it is.
         chunk: query blocks at a time; chosen from the sizes if None.
 
     Returns:
@@ -48,29 +55,31 @@ def bilevel(
 
     Raises:
         ValueError: a block that does not divide the maps or the larger blocks, k larger than the
-            number of exemplar blocks to choose from, epsilon not positive, or an unknown
-            descriptor.
+            number of exemplar blocks to choose from, epsilon not positive, a negative border, or an
+            unknown descriptor.
     """
+    if border < 0:
+        raise ValueError(f"border is {border}, expected 0 (none) or more positions")
     sides = (*coarse, block)
     queries, exemplars = unit_blocks(x, sides), unit_blocks(z, sides)
     ranking = rank_levels(
         queries, exemplars, sides, _counts(z, sides, k, coarse_k), epsilon, descriptor, chunk
     )
-    weights = attend_blocks(
-        queries, exemplars, ranking.indices, ranking.log_mass, temperature, chunk
-    )
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
+    weights, places = _attend(
+        queries, exemplars, ranking, exemplar_size, sides, border, temperature, chunk
+    )
     if coarse:
         rows = nested_order(size, sides, x.device)
         ranking = in_row_major(ranking, rows, nested_order(exemplar_size, sides, x.device))
-        weights = weights[:, rows.argsort()]
+        weights, places = (each[:, rows.argsort()] for each in (weights, places))
     matrix = BlockMatrix(
         size=size,
         exemplar_size=exemplar_size,
         weights=weights,
-        indices=ranking.indices,
+        indices=places if border else ranking.indices,
         block=(block, block),
-        exemplar_block=(block, block),
+        exemplar_block=(1, 1) if border else (block, block),
         cosine=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
     )
     return Correspondence(
@@ -79,6 +88,31 @@ def bilevel(
         threshold=ranking.threshold,
         residual=ranking.residual,
     )
+
+
+def _attend(
+    queries: Float[Tensor, "B N b C"],
+    exemplars: Float[Tensor, "B M b C"],
+    ranking: Ranking,
+    exemplar_size: tuple[int, int],
+    sides: Sequence[int],
+    border: int,
+    temperature: float,
+    chunk: int | None,
+) -> tuple[Float[Tensor, "B N b K"], Int[Tensor, "B N L"]]:
+    """Returns the weights of the second level, and what they are of: the retrieved blocks or, with
+    a border, positions in row-major order.
+    """
+    found, mass = ranking.indices, ranking.log_mass
+    if not border:
+        return attend_blocks(queries, exemplars, found, mass, temperature, chunk), found
+    row_major = nested_order(exemplar_size, sides, found.device)[found]
+    places, counted = bordered(row_major, exemplar_size, sides[-1], border)
+    nested = nested_order(exemplar_size, (*sides, 1), found.device).argsort()[places]
+    mass = mass.repeat_interleave(places.shape[2] // found.shape[2], dim=-1)
+    positions = exemplars.flatten(1, 2).unsqueeze(2)
+    weights = attend_blocks(queries, positions, nested, mass, temperature, chunk, counted)
+    return weights, places
 
 
 def _counts(z: Tensor, sides: Sequence[int], k: int, coarse_k: int) -> list[int]:

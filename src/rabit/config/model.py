@@ -118,7 +118,8 @@ class AlignmentConfig:
     pixels, 4 matches 64x64, all that dense matching could afford in CoCosNet. With semantic
     positions, `components` makes every connected component of a class a region of its own, and
     `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
-    blocks that are ranked first, largest first, `coarse_k` of each retrieved.
+    blocks that are ranked first, largest first, `coarse_k` of each retrieved; `border` are
+    positions around each retrieved block that attention sees as well (not in the paper).
     """
 
     method: Literal["ranking", "dense", "dense-stored", "transport", "patchmatch", "none"] = (
@@ -135,6 +136,7 @@ class AlignmentConfig:
     descriptor: Literal["concat", "mean"] = "concat"
     coarse: tuple[int, ...] = ()
     coarse_k: int = 16
+    border: int = 0
     position: Literal["semantic", "image", "none"] = "semantic"
     components: bool = False
     radius: bool = False
@@ -161,7 +163,9 @@ class AlignmentConfig:
                 "alignment.epsilon": self.epsilon,
             }
         )
-        check_at_least_zero(**{"alignment.head_blocks": self.head_blocks})
+        check_at_least_zero(
+            **{"alignment.head_blocks": self.head_blocks, "alignment.border": self.border}
+        )
         if any(large <= small or large % small for large, small in pairwise(self.sides)):
             raise ValueError(
                 f"alignment.coarse is {self.coarse}, expected block sides, largest first, each a "
@@ -176,8 +180,9 @@ class AlignmentConfig:
     def options(self) -> dict[str, Any]:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
         if self.method == "ranking":
-            names = ("block", "k", "temperature", "epsilon", "descriptor", "coarse", "coarse_k")
-            return {name: getattr(self, name) for name in names}
+            names = ("block", "k", "temperature", "epsilon", "descriptor")
+            more = ("coarse", "coarse_k", "border")
+            return {name: getattr(self, name) for name in (*names, *more)}
         if self.method == "patchmatch":
             return {"temperature": self.temperature, **self.patchmatch.options()}
         if self.method == "transport":

@@ -80,7 +80,8 @@ class Contestant:
             retrieved = min(self.options.get("coarse_k", 16), competing)
             competing = retrieved * (large // small) ** 2
             total += 2.0 * (positions // small**2) * competing * widths[level]
-        return total + 2.0 * positions * k * block * block * (channels + width)
+        seen = k * (block + 2 * self.options.get("border", 0)) ** 2
+        return total + 2.0 * positions * seen * (channels + width)
 
 
 def attention_warp(
@@ -115,6 +116,7 @@ def contestants(quick: bool = False) -> tuple[Contestant, ...]:
         Contestant("patchmatch", "patchmatch"),
         Contestant("ranking, k = 3, b = 4", "ranking"),
         Contestant("ranking, mean descriptor", "ranking", {"descriptor": "mean"}),
+        Contestant("ranking, border 1", "ranking", {"border": 1}),
         Contestant("ranking, 3 levels", "ranking", {"coarse": (16,)}),
     )
     if quick:
