@@ -19,7 +19,7 @@ test: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/mypy src tests
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 demo: $(RUN)
 	@$(BIN)/rabit demo --out demo-report --overwrite

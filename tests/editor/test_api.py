@@ -280,8 +280,9 @@ def test_a_client_that_leaves_while_it_sends_is_forgotten(document: dict[str, An
 
 def test_what_takes_too_long_is_given_up(document: dict[str, Any]) -> None:
     async def scenario(app: Any, service: HeldService) -> None:
-        calls = [post(app, "/api/translate", {**document, "seed": seed}) for seed in (0, 1)]
-        for call in calls:
+        first = post(app, "/api/translate", {**document, "seed": 0})
+        await begun(service)
+        for call in (first, post(app, "/api/translate", {**document, "seed": 1})):
             late = await call.reply()
             assert late.status == 503 and "no result within 1 s" in error(late)
             assert int(late.headers["retry-after"]) >= 1

@@ -8,10 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+import rabit
 from rabit.data.edges import EDGE_CHANNELS
-from rabit.editor.example import example_recipe
+from rabit.editor.checks import Limits
+from rabit.editor.example import example_recipe, shipped_recipe
 from rabit.editor.recipe import parse_recipe
 from rabit.editor.run import run_recipe
+from rabit.editor.service import Service, load_models
+from rabit.model.sources import released_examples
 from recipes import MODELS, model_of, translator_of
 
 
@@ -65,3 +69,29 @@ def test_other_models_have_none() -> None:
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(ValueError, match="seed is -1, expected 0 or more"):
         example_recipe(MODELS["scenes"], -1)
+
+
+def test_pictures_that_come_with_a_model_are_its_examples() -> None:
+    """Every layout with every other picture's look, and none with its own."""
+    config = rabit.load("facades").config
+    pairs = len(released_examples("facades"))
+    seen = []
+    for seed in range(pairs * (pairs - 1)):
+        document: Any = shipped_recipe("facades", seed)
+        recipe = parse_recipe(document, {"facades": config})
+        (exemplar,) = recipe.exemplars
+        assert exemplar.condition is not None
+        assert recipe.condition.size == exemplar.image.size == config.image_size
+        own, other = document["condition"]["labels"], document["exemplars"][0]["image"]
+        assert document["exemplars"][0]["condition"]["labels"] != own
+        seen.append((own, other))
+    assert len(set(seen)) == len(seen)
+    assert shipped_recipe("facades", len(seen)) == shipped_recipe("facades", 0)
+    assert shipped_recipe("scenes-small", 0) is None
+
+
+def test_the_editor_begins_with_them() -> None:
+    service = Service(load_models(["facades"], "cpu"), Limits())
+    recipe = service.parse(service.example("facades", 1))
+    made = run_recipe(service.translators["facades"], recipe, ["image"]).image
+    assert made is not None

@@ -11,12 +11,19 @@ from typing import Any
 
 import huggingface_hub
 import pytest
+from PIL import Image
 
 import rabit
 from rabit.inference import load
 from rabit.model import sources
 from rabit.model.network import build_network
-from rabit.model.sources import embedded_models, find_model, is_named, released_models
+from rabit.model.sources import (
+    embedded_models,
+    find_model,
+    is_named,
+    released_examples,
+    released_models,
+)
 from rabit.model.storage import CONFIG, WEIGHTS, load_model, save_model
 from rabit.writing import file_digest
 from tiny import tiny_experiment
@@ -67,6 +74,18 @@ def test_every_released_model_is_in_the_checkout_and_described() -> None:
         card = (root / name / "card.md").read_text()
         words = ("Data", "research", "steps", "Losses", "Command", "Figures", "Limits", digest)
         assert not [word for word in words if word not in card]
+
+
+def test_every_released_model_has_examples_of_its_size_and_classes() -> None:
+    for name in released_models():
+        config = load_model(find_model(name)).config
+        pairs = released_examples(name)
+        assert len(pairs) >= 3
+        for labels, picture in pairs:
+            with Image.open(labels) as ids, Image.open(picture) as made:
+                assert ids.size == made.size == config.image_size[::-1]
+                assert ids.mode == "L" and len(config.condition.classes) > ids.getextrema()[1]
+    assert released_examples("scenes-small") == released_examples("nobody/nothing") == []
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """A short training in one of several processes, for test_processes.py to start.
 
-python shared_run.py OUT [PARTS] writes the losses of every step and the state of the network.
+python shared_run.py OUT NORM PARTS STEPS writes the losses of every step and the state of the network.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ def odd_pairs(batch: Batch, first: int) -> Batch:
     return Batch(**(vars(batch) | {"paired": torch.tensor(paired)}))
 
 
-def short_run(config: ExperimentConfig) -> dict[str, Any]:
-    """Trains for STEPS steps in double precision.
+def short_run(config: ExperimentConfig, steps: int = STEPS) -> dict[str, Any]:
+    """Trains for some of its steps in double precision.
 
     In single precision another order of sums turns some signs in Adam's first steps.
     """
@@ -64,7 +64,7 @@ def short_run(config: ExperimentConfig) -> dict[str, Any]:
     share = Share(processes.rank, processes.count, engine.parts)
     read = iter(training_batches(Scenes(64, (64, 64), seed=1), config.train, 0, share))
     losses = []
-    for step in range(STEPS):
+    for step in range(steps):
         size = config.train.batch // (processes.count * engine.parts)
         parts = [
             odd_pairs(
@@ -82,7 +82,7 @@ def short_run(config: ExperimentConfig) -> dict[str, Any]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    norm, parts = sys.argv[2], int(sys.argv[3])
+    norm, parts, steps = sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
     out = Path(sys.argv[1])
-    result = short_run(experiment(norm, parts))
+    result = short_run(experiment(norm, parts), steps)
     torch.save(result, out)

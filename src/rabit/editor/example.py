@@ -1,4 +1,6 @@
-"""An example for a model that was trained on a generated corpus: what an editor starts with."""
+"""An example for a model that was trained on a generated corpus, or comes with pictures of its own:
+what an editor starts with.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,7 @@ from rabit.data.pose import POSE_CHANNELS
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.editor.conditions import pose_document
 from rabit.evaluation.showcase import HELD_OUT_SEED
+from rabit.model.sources import released_examples
 
 _LEAST_SIDE = 64
 
@@ -43,11 +46,34 @@ def example_recipe(config: ModelConfig, seed: int) -> dict[str, object] | None:
     if parts is None:
         return None
     condition, image, own = parts
+    return _recipe(config.name, condition, _base64(image), own)
+
+
+def shipped_recipe(model: str, seed: int) -> dict[str, object] | None:
+    """Returns a recipe of pictures that come with a model: the layout of one, the look of another.
+
+    Args:
+        model: its name.
+        seed: which of the pairs of different pictures, 0 or more, over again after the last.
+
+    Returns:
+        The document of a translation; None for a model with less than two pictures.
+    """
+    pairs = released_examples(model)
+    if len(pairs) < 2:
+        return None
+    turn, own = divmod(seed, len(pairs))
+    other = (own + 1 + turn % (len(pairs) - 1)) % len(pairs)
+    maps = [{"labels": _text(pairs[i][0].read_bytes())} for i in (own, other)]
+    return _recipe(model, maps[0], _text(pairs[other][1].read_bytes()), maps[1])
+
+
+def _recipe(model: str, condition: object, image: str, own: object) -> dict[str, object]:
     return {
         "task": "translate",
-        "model": config.name,
+        "model": model,
         "condition": condition,
-        "exemplars": [{"image": _base64(image), "condition": own, "classes": None, "weight": 1.0}],
+        "exemplars": [{"image": image, "condition": own, "classes": None, "weight": 1.0}],
         "seed": 0,
         "outputs": ["image"],
     }
@@ -78,4 +104,8 @@ def _labels(ids: Integer[np.ndarray, "H W"]) -> dict[str, object]:
 
 
 def _base64(pixels: np.ndarray) -> str:
-    return base64.b64encode(png_bytes(pixels)).decode("ascii")
+    return _text(png_bytes(pixels))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")

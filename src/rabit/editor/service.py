@@ -15,7 +15,7 @@ from rabit.data.joints import JOINTS, LIMBS
 from rabit.data.pictures import palette
 from rabit.editor.checks import Limits, RecipeError, list_field, object_field, required, text_field
 from rabit.editor.conditions import condition_key, map_classes
-from rabit.editor.example import example_recipe
+from rabit.editor.example import example_recipe, shipped_recipe
 from rabit.editor.pictures import read_label_map
 from rabit.editor.recipe import Recipe, parse_recipe
 from rabit.editor.run import run_recipe
@@ -60,7 +60,7 @@ class Service:
         }
 
     def example(self, model: str, seed: int) -> dict[str, Any]:
-        """Returns a generated recipe for a model.
+        """Returns a recipe to begin with: of the pictures that come with a model, or generated.
 
         Args:
             model: its name.
@@ -68,11 +68,14 @@ class Service:
 
         Raises:
             RecipeError: there is no such model.
-            NoExampleError: nothing is generated for its classes.
+            NoExampleError: no pictures come with it, and nothing is generated for its classes.
         """
-        recipe = example_recipe(self._config(model), seed)
+        config = self._config(model)
+        recipe = shipped_recipe(model, seed) or example_recipe(config, seed)
         if recipe is None:
-            raise NoExampleError(f"no pictures are generated for the classes of {model}")
+            raise NoExampleError(
+                f"no pictures come with {model}, and none are generated for its classes"
+            )
         return {**recipe, "model": model}
 
     def parse(self, document: object, task: str | None = None) -> Recipe:

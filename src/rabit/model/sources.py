@@ -16,6 +16,9 @@ from rabit.writing import file_digest
 RELEASED = "released.json"
 """File of the package that says which models lie beside it, in weights/ of its checkout."""
 
+EXAMPLES = "examples"
+"""Folder of pictures in a released model's folder."""
+
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -40,6 +43,23 @@ def _read_released() -> Mapping[str, str]:
     text = (resources.files("rabit") / "models" / RELEASED).read_text(encoding="utf-8")
     known: dict[str, str] = json.loads(text)
     return known
+
+
+def released_examples(name: str) -> list[tuple[Path, Path]]:
+    """Finds the pictures that a released model made of maps that were drawn by hand.
+
+    Args:
+        name: of a model.
+
+    Returns:
+        Map and picture of each, both of the model's size; none for a model that is not released
+        or whose examples are missing.
+    """
+    if name not in released_models():
+        return []
+    maps = sorted((_checkout() / "weights" / name / EXAMPLES).glob("*-map.png"))
+    pairs = [(path, path.with_name(f"{path.stem.removesuffix('-map')}.jpg")) for path in maps]
+    return [pair for pair in pairs if pair[1].is_file()]
 
 
 def is_named(name: str) -> bool:
