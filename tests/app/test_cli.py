@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,6 +48,38 @@ def test_every_option_has_a_help_text(run: Run, command: list[str]) -> None:
     for row in rows:
         name, _, text = row.partition("  ")
         assert text.strip(), f"{name} has no help text"
+
+
+def loaded(code: str) -> set[str]:
+    """Returns the packages that a new Python has imported after some code."""
+    tell = "print(*{name.partition('.')[0] for name in sys.modules})"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys, contextlib\n{code}\n{tell}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(result.stdout.splitlines()[-1].split())
+
+
+def test_a_command_imports_what_it_needs_and_nothing_of_the_others() -> None:
+    others = {"matplotlib", "scipy", "skimage", "accelerate", "fastapi", "huggingface_hub"}
+    translating = loaded(
+        "from typer.main import get_command\n"
+        "from rabit.app.cli import app\n"
+        "assert get_command(app).commands['translate'].name == 'translate'"
+    )
+    assert "torch" in translating and translating & others == set()
+    version = loaded(
+        "from rabit.app.cli import app\nwith contextlib.suppress(SystemExit): app(['--version'])"
+    )
+    assert version & {"torch", *others} == set()
+
+
+def test_a_mistyped_command_is_answered_with_one_that_there_is(run: Run) -> None:
+    result = run("trnslate")
+    assert result.exit_code == 2 and "Did you mean 'translate'?" in result.stderr
+    assert "translate" in run("--help").stdout
 
 
 def test_scenes_are_written_once(run: Run, tmp_path: Path) -> None:

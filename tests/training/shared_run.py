@@ -1,6 +1,7 @@
 """A short training in one of several processes, for test_processes.py to start.
 
-python shared_run.py OUT NORM PARTS STEPS writes the losses of every step and the state of the network.
+python shared_run.py OUT NORM PARTS STEPS writes the losses of every step and the state of
+the network.
 """
 
 from __future__ import annotations
