@@ -101,15 +101,17 @@ def test_every_name_of_the_package_is_there() -> None:
         _ = rabit.nothing
 
 
-def test_ctrl_c_while_the_program_loads_is_one_line() -> None:
-    code = """
+@pytest.mark.parametrize("module", ["rabit.app.cli", "rabit.app.translate_cli"])
+def test_ctrl_c_while_the_program_loads_is_one_line(module: str) -> None:
+    code = f"""
 import sys
 class Stop:
     def find_spec(self, name, path=None, target=None):
-        if name == "rabit.app.cli":
+        if name == "{module}":
             raise KeyboardInterrupt
 sys.meta_path.insert(0, Stop())
 from rabit.__main__ import main
+sys.argv = ["rabit", "translate", "a.png", "b.png", "--out", "c.png"]
 main()
 """
     result = subprocess.run(

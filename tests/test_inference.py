@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import random
 import subprocess
 import sys
@@ -390,6 +391,18 @@ def test_a_result_is_written_once(translator: Translator, tmp_path: Path) -> Non
         result.save(path)
     result.save(path, overwrite=True)
     np.testing.assert_array_equal(np.array(result.pil()), to_image(result.image[0]))
+
+
+def test_weights_are_laid_out_for_speed_and_compute_the_same(translator: Translator) -> None:
+    weights = [p for p in translator.network.parameters() if p.ndim == 4 and min(p.shape) > 1]
+    assert weights
+    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
+    found = translator.translate(LABELS, PHOTO, LABELS).image
+    plain = Translator(copy.deepcopy(translator.network), translator.config)
+    plain.network.to(memory_format=torch.contiguous_format)
+    assert not weights[0].is_contiguous()
+    expected = plain.translate(LABELS, PHOTO, LABELS).image
+    assert torch.allclose(found, expected, rtol=0, atol=1e-4)
 
 
 def test_save_and_load_give_the_same_translator(translator: Translator, tmp_path: Path) -> None:

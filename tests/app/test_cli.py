@@ -11,7 +11,7 @@ import torch
 from typer.testing import Result
 
 from rabit import __version__
-from rabit.app import data_scenes_command
+from rabit.app import commands, data_scenes_command
 from rabit.app.display import duration
 from rabit.app.errors import describe
 from rabit.app.options import parse_size
@@ -74,6 +74,16 @@ def test_a_command_imports_what_it_needs_and_nothing_of_the_others() -> None:
         "from rabit.app.cli import app\nwith contextlib.suppress(SystemExit): app(['--version'])"
     )
     assert version & {"torch", *others} == set()
+
+
+def test_what_fails_in_a_command_s_import_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(name: str) -> None:
+        raise KeyError("HOME")
+
+    monkeypatch.setattr(commands, "import_module", fail)
+    with pytest.raises(KeyError, match="HOME"):
+        commands.ImportedCommands(commands.PLACES).get("translate")
+    assert commands.ImportedCommands(commands.PLACES).get("trnslate") is None
 
 
 def test_a_mistyped_command_is_answered_with_one_that_there_is(run: Run) -> None:

@@ -63,6 +63,16 @@ def test_a_task_trains_on_its_layout_with_its_split(corpus: Path, task: Path) ->
     assert read_image(task / "samples" / "step-0000001.png").shape[1] > 300
 
 
+def test_a_list_is_not_taken_where_the_layout_has_a_split(
+    corpus: Path, run: Run, tmp_path: Path
+) -> None:
+    listed = tmp_path / "mine.txt"
+    listed.write_text("any.png\n")
+    given = ("train", f"{corpus.name}-small", "--data", corpus, "--out", tmp_path / "run")
+    result = run(*given, "--held-out", listed, "--backbone", "none")
+    assert result.exit_code == 1 and "says itself what is held out" in result.stderr
+
+
 def test_a_task_translates_from_files(corpus: Path, task: Path, run: Run, tmp_path: Path) -> None:
     condition, photograph = _condition(corpus, tmp_path)
     out = tmp_path / "out.png"

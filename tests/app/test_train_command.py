@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -212,11 +213,22 @@ def test_a_list_says_what_is_held_out(
     assert result.exit_code == 0, result.output
     assert (out / "held-out.txt").read_text().split() == chosen
     assert json.loads((out / "config.json").read_text())["holdout"] is None
-    result = run(*given, "--resume")
-    assert result.exit_code == 1 and "keeps its own held-out.txt" in result.stderr
-    result = run("train", "small", "--data", corpus, "--out", out, "--resume", "--steps", 2)
+    result = run(*given, "--resume", "--steps", 2)
+    assert result.exit_code == 0, result.output
+    listed.write_text(chosen[0])
+    result = run(*given, "--resume", "--steps", 3)
+    assert result.exit_code == 1 and "was started with other pictures" in result.stderr
+    result = run("train", "small", "--data", corpus, "--out", out, "--resume", "--steps", 3)
     assert result.exit_code == 0, result.output
     assert (out / "held-out.txt").read_text().split() == chosen
+
+
+def test_a_list_that_parts_partners_is_told() -> None:
+    source: Any = SimpleNamespace(names=("a", "b", "c"), partners=((1,), (0,), ()))
+    torn = train_command._torn
+    assert [torn(source, held) for held in ({"a"}, {"a", "b"}, {"c"}, {"b", "c"})] == [1, 0, 0, 1]
+    source.partners = ()
+    assert torn(source, {"a"}) == 0
 
 
 @pytest.mark.parametrize(

@@ -46,8 +46,8 @@ def bilevel(
         coarse_k: larger blocks that are retrieved, at most as many as there are.
         border: positions around each retrieved block that attention sees as well, with the block's
             mass; the best block's where borders overlap. 0 is the paper. A block of the exemplar
-            that lies across its grid is none that can be retrieved; with a border of half a block
-            its positions are seen if any block that holds a part of it is.
+            that lies across its grid is none that can be retrieved; with a border of block - 1 all
+            of its positions are seen if any block that holds one of them is.
         chunk: query blocks at a time; chosen from the sizes if None.
 
     Returns:

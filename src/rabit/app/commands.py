@@ -46,6 +46,12 @@ class ImportedCommands(Mapping[str, Any]):
             self._made[name] = _command(name, getattr(_imported(module), attribute))
         return self._made[name]
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns a command, or the default where there is none: a KeyError of its import is none
+        of those that say so.
+        """
+        return self[name] if name in self._places else default
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)
 
@@ -58,7 +64,8 @@ class ImportedCommands(Mapping[str, Any]):
 
 def _imported(module: str) -> ModuleType:
     """Imports a module without a search for garbage on the way: of a million new objects none is,
-    and looking at them all, again and again, takes a sixth of the time.
+    and looking at them all, again and again, takes a sixth of the time. What there is by then is
+    not looked at later, either.
     """
     collecting = gc.isenabled()
     gc.disable()

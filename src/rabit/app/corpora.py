@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from rabit.app.errors import note
 from rabit.config import ExperimentConfig, Kind
@@ -188,7 +186,8 @@ def training_data(
     if len(split.train) < 2:
         raise ValueError(
             f"{where}: of {len(names)} images {len(split.test)} are held out, but two "
-            "or more are needed to train on; lower --holdout, or use more images"
+            "or more are needed to train on; hold out fewer (--holdout, --held-out), or use more "
+            "images"
         )
     listed = source.partners or source.references(train=True)
     if config.train.mix.needs_references and not listed:
@@ -224,6 +223,10 @@ def _drawn_split(source: Source, holdout: float, seed: int) -> Split:
     """Splits at random; pictures that are partners of each other stay on one side."""
     if not source.partners:
         return split_indices(len(source), holdout, seed)
+    # Imported here, since few folders have partners and this takes long.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     rows = [i for i, others in enumerate(source.partners) for _ in others]
     columns = [other for others in source.partners for other in others]
     edges = coo_matrix((np.ones(len(rows), bool), (rows, columns)), (len(source), len(source)))

@@ -75,7 +75,8 @@ def train_command(
     held_out: Annotated[
         Path | None,
         typer.Option(
-            help="File with those images instead, one a line, such as another run's held-out.txt."
+            help="File with those images instead, one a line, such as another run's held-out.txt; "
+            "for a folder that does not say itself what is held out."
         ),
     ] = None,
     precision: Annotated[

@@ -36,6 +36,7 @@ from rabit.app.run_folder import (
 from rabit.app.train_options import TrainOptions, configure
 from rabit.config import ExperimentConfig
 from rabit.data.fingerprint import fingerprint, scenes_fingerprint
+from rabit.data.source import Source
 from rabit.layers.perceptual import load_backbone
 from rabit.layers.vgg import Vgg
 from rabit.model.storage import WEIGHTS
@@ -147,8 +148,6 @@ def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None
     if path is None:
         return None
     flag = f"--held-out {path}"
-    if options.resume:
-        raise ValueError(f"{flag}: a resumed run keeps its own held-out.txt; leave it out")
     if options.holdout is not None:
         raise ValueError(f"{flag} and --holdout say the same thing twice; give one of them")
     source = opened.source
@@ -156,7 +155,22 @@ def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None
         raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
     if source.split is not None and source.split.train and source.split.test:
         raise ValueError(f"{flag}: {source.root} says itself what is held out; leave it out")
-    return listed_pictures(path, source)
+    names = listed_pictures(path, source)
+    if options.resume and set(names) != set(read_held_out(options.out)):
+        raise ValueError(f"{flag}: the run was started with other pictures; leave it out")
+    if torn := _torn(source, set(names)):
+        note(f"{path} holds {torn} pictures out whose partners are trained on")
+    return names
+
+
+def _torn(source: Source, held: set[str]) -> int:
+    """Counts the held-out pictures that have a partner, such as the same person, on the other
+    side.
+    """
+    return sum(
+        name in held and any(source.names[other] not in held for other in others)
+        for name, others in zip(source.names, source.partners, strict=False)
+    )
 
 
 def _finished(out: Path) -> bool:

@@ -72,7 +72,7 @@ def _paths(models: list[str]) -> dict[str, Any]:
                               {200: "Models"}, (400, 405, 500)),
         },
         "/api/example": {
-            "get": _operation("example", "A generated recipe to begin with.",
+            "get": _operation("example", "A recipe to begin with.",
                               {200: "Translation"}, (400, 404, 405, 422, 500),
                               parameters=_example_parameters(models)),
         },

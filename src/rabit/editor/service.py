@@ -27,7 +27,7 @@ MATCH_OUTPUTS = ("warped", "confidence", "matches")
 
 
 class NoExampleError(Exception):
-    """A model's classes are none that a picture can be generated of."""
+    """No pictures come with a model, and its classes are none that one can be generated of."""
 
 
 class Service:

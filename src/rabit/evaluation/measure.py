@@ -248,7 +248,7 @@ class Measuring:
                 found[name] = self._diversity(diversity, ours)
             for name, style in self.follows.items():
                 others = self._to_others(style, own, exemplars, regions, theirs)
-                found[name] = style.compare(own, exemplars, regions, theirs) - others
+                found[name] = found[name.removesuffix("_own")] - others
         found |= self._known(batch, inputs, images, ours)
         if part == "manipulation":
             edited = regions != theirs

@@ -46,7 +46,7 @@ def _read_released() -> Mapping[str, str]:
 
 
 def released_examples(name: str) -> list[tuple[Path, Path]]:
-    """Finds the pictures that a released model made of maps that were drawn by hand.
+    """Finds the pictures that a released model made of maps that were drawn for it.
 
     Args:
         name: of a model.

@@ -17,6 +17,7 @@ from rabit.evaluation.correspondence.accuracy import (
     measure_accuracy,
     warp_pictures,
 )
+from rabit.evaluation.correspondence.charts import COLOURS, SPEED_LINES
 from rabit.evaluation.correspondence.contestants import ATTENTION, Contestant, contestants
 from rabit.evaluation.correspondence.fields import known_field, share_within
 from rabit.evaluation.correspondence.measure import (
@@ -183,6 +184,11 @@ def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.Monk
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileExistsError, match="there already; replace with --overwrite"):
         run_benchmark(options(tmp_path / "out"))
+
+
+def test_every_contestant_is_drawn() -> None:
+    assert {each.name for each in contestants()} == set(COLOURS)
+    assert {each.name for each in contestants(quick=True)} <= set(list(COLOURS)[:SPEED_LINES])
 
 
 def test_the_accuracy_can_be_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

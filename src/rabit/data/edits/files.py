@@ -113,7 +113,8 @@ def _write(
             progress(number + 1, count)
     if not rows:
         raise ValueError(
-            f"{source.root}: no object to edit in {len(source)} pictures; name --classes, or allow "
+            f"{source.root}: no object to edit in {len(set(rules.pictures)) or len(source)} "
+            "pictures; name --classes, or allow "
             "smaller and larger objects"
         )
     for table, lines in ((TABLE, [COLUMNS, *rows]), ("pairs.csv", [PAIR_COLUMNS, *pairs])):

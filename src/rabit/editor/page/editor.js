@@ -141,7 +141,7 @@ class Editor {
     if (!(await this.mayReplace(this.task))) return;
     this.seed += 1;
     const recipe = await this.example(this.model);
-    if (!recipe) throw new Error(`No examples are generated for ${this.model.name}; open a condition and a picture.`);
+    if (!recipe) throw new Error(`There are no examples for ${this.model.name}; open a condition and a picture.`);
     const workspace = await workspaceOf(recipe, this.model, this.joints, this.waiting);
     if (this.task === "edit") this.open(await editOf(workspace.exemplars[0], this.model, this.joints, this.waiting));
     else this.open(workspace);
