@@ -15,7 +15,7 @@ from rabit.editor.example import example_recipe, shipped_recipe
 from rabit.editor.recipe import parse_recipe
 from rabit.editor.run import run_recipe
 from rabit.editor.service import Service, load_models
-from rabit.model.sources import released_examples
+from rabit.model.sources import find_model, model_examples
 from recipes import MODELS, model_of, translator_of
 
 
@@ -73,11 +73,11 @@ def test_a_negative_seed_is_refused() -> None:
 
 def test_pictures_that_come_with_a_model_are_its_examples() -> None:
     """Every layout with every other picture's look, and none with its own."""
-    config = rabit.load("facades").config
-    pairs = len(released_examples("facades"))
+    config, folder = rabit.load("facades").config, find_model("facades")
+    pairs = len(model_examples(folder))
     seen = []
     for seed in range(pairs * (pairs - 1)):
-        document: Any = shipped_recipe("facades", seed)
+        document: Any = shipped_recipe("facades", folder, seed)
         recipe = parse_recipe(document, {"facades": config})
         (exemplar,) = recipe.exemplars
         assert exemplar.condition is not None
@@ -86,12 +86,15 @@ def test_pictures_that_come_with_a_model_are_its_examples() -> None:
         assert document["exemplars"][0]["condition"]["labels"] != own
         seen.append((own, other))
     assert len(set(seen)) == len(seen)
-    assert shipped_recipe("facades", len(seen)) == shipped_recipe("facades", 0)
-    assert shipped_recipe("scenes-small", 0) is None
+    assert shipped_recipe("facades", folder, len(seen)) == shipped_recipe("facades", folder, 0)
+    assert shipped_recipe("scenes-small", find_model("scenes-small"), 0) is None
 
 
-def test_the_editor_begins_with_them() -> None:
-    service = Service(load_models(["facades"], "cpu"), Limits())
-    recipe = service.parse(service.example("facades", 1))
-    made = run_recipe(service.translators["facades"], recipe, ["image"]).image
-    assert made is not None
+@pytest.mark.parametrize("given", ["facades", str(find_model("facades"))])
+def test_the_editor_begins_with_them(given: str) -> None:
+    """Also where the model is given as a folder."""
+    service = Service(load_models([given], "cpu"), Limits())
+    (name,) = service.translators
+    recipe = service.parse(service.example(name, 1))
+    assert recipe.model == name
+    assert run_recipe(service.translators[name], recipe, ["image"]).image is not None

@@ -21,7 +21,7 @@ from rabit.model.sources import (
     embedded_models,
     find_model,
     is_named,
-    released_examples,
+    model_examples,
     released_models,
 )
 from rabit.model.storage import CONFIG, WEIGHTS, load_model, save_model
@@ -79,13 +79,13 @@ def test_every_released_model_is_in_the_checkout_and_described() -> None:
 def test_every_released_model_has_examples_of_its_size_and_classes() -> None:
     for name in released_models():
         config = load_model(find_model(name)).config
-        pairs = released_examples(name)
+        pairs = model_examples(find_model(name))
         assert len(pairs) >= 3
         for labels, picture in pairs:
             with Image.open(labels) as ids, Image.open(picture) as made:
                 assert ids.size == made.size == config.image_size[::-1]
                 assert ids.mode == "L" and len(config.condition.classes) > ids.getextrema()[1]
-    assert released_examples("scenes-small") == released_examples("nobody/nothing") == []
+    assert model_examples(find_model("scenes-small")) == model_examples(Path("nobody")) == []
 
 
 @pytest.fixture

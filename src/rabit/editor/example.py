@@ -5,6 +5,7 @@ what an editor starts with.
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Integer
@@ -18,7 +19,7 @@ from rabit.data.pose import POSE_CHANNELS
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.editor.conditions import pose_document
 from rabit.evaluation.showcase import HELD_OUT_SEED
-from rabit.model.sources import released_examples
+from rabit.model.sources import model_examples
 
 _LEAST_SIDE = 64
 
@@ -49,17 +50,18 @@ def example_recipe(config: ModelConfig, seed: int) -> dict[str, object] | None:
     return _recipe(config.name, condition, _base64(image), own)
 
 
-def shipped_recipe(model: str, seed: int) -> dict[str, object] | None:
+def shipped_recipe(model: str, folder: Path, seed: int) -> dict[str, object] | None:
     """Returns a recipe of pictures that come with a model: the layout of one, the look of another.
 
     Args:
         model: its name.
+        folder: of the model.
         seed: which of the pairs of different pictures, 0 or more, over again after the last.
 
     Returns:
         The document of a translation; None for a model with less than two pictures.
     """
-    pairs = released_examples(model)
+    pairs = model_examples(folder)
     if len(pairs) < 2:
         return None
     turn, own = divmod(seed, len(pairs))

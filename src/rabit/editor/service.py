@@ -70,8 +70,9 @@ class Service:
             RecipeError: there is no such model.
             NoExampleError: no pictures come with it, and nothing is generated for its classes.
         """
-        config = self._config(model)
-        recipe = shipped_recipe(model, seed) or example_recipe(config, seed)
+        config, folder = self._config(model), self.translators[model].folder
+        shipped = None if folder is None else shipped_recipe(model, folder, seed)
+        recipe = shipped or example_recipe(config, seed)
         if recipe is None:
             raise NoExampleError(
                 f"no pictures come with {model}, and none are generated for its classes"

@@ -17,7 +17,7 @@ RELEASED = "released.json"
 """File of the package that says which models lie beside it, in weights/ of its checkout."""
 
 EXAMPLES = "examples"
-"""Folder of pictures in a released model's folder."""
+"""Folder of pictures in a model's folder."""
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
@@ -45,19 +45,16 @@ def _read_released() -> Mapping[str, str]:
     return known
 
 
-def released_examples(name: str) -> list[tuple[Path, Path]]:
-    """Finds the pictures that a released model made of maps that were drawn for it.
+def model_examples(folder: Path) -> list[tuple[Path, Path]]:
+    """Finds the pictures that come with a model: what it made of maps that were drawn for it.
 
     Args:
-        name: of a model.
+        folder: of the model.
 
     Returns:
-        Map and picture of each, both of the model's size; none for a model that is not released
-        or whose examples are missing.
+        NAME-map.png and NAME.jpg of its examples, both of one size; none for most models.
     """
-    if name not in released_models():
-        return []
-    maps = sorted((_checkout() / "weights" / name / EXAMPLES).glob("*-map.png"))
+    maps = sorted((folder / EXAMPLES).glob("*-map.png"))
     pairs = [(path, path.with_name(f"{path.stem.removesuffix('-map')}.jpg")) for path in maps]
     return [pair for pair in pairs if pair[1].is_file()]
 
