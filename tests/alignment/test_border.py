@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -54,7 +56,7 @@ def test_values_and_gradients_are_the_reference(block: int, k: int, border: int)
     x = features(8, 4).requires_grad_()
     z = features(4, 8, seed=1).requires_grad_()
     values = features(4, 8, channels=3, seed=2).requires_grad_()
-    options = {"temperature": 0.3, "epsilon": 0.4}
+    options: dict[str, Any] = {"temperature": 0.3, "epsilon": 0.4}
     k = min(k, 32 // block**2)
     built = correspond(x, z, block=block, k=k, border=border, **options)
     matrix = reference(x, z, block, k, border, **options)
