@@ -496,7 +496,7 @@ def test_small_folders_are_named_with_what_is_needed(
 def test_too_large_a_holdout_is_named(run: Run, tmp_path: Path, corpus: Path) -> None:
     given = ("--holdout", 0.9, "--out", tmp_path / "run", "--backbone", "none")
     result = run("train", "small", "--data", corpus, *given)
-    assert result.exit_code == 1 and "lower --holdout" in result.stderr
+    assert result.exit_code == 1 and "hold out fewer (--holdout" in result.stderr
 
 
 def test_a_folder_called_scenes_is_told_from_the_generated_ones(
