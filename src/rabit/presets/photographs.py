@@ -113,8 +113,7 @@ def fashion_pose(condition: ConditionConfig) -> ExperimentConfig:
     Args:
         condition: poses.
     """
-    config = fashion(condition)
-    return replace(config, model=replace(config.model, name="fashion-pose"))
+    return task_preset(fashion(condition), "fashion-pose")
 
 
 def fashion_edges(condition: ConditionConfig) -> ExperimentConfig:
@@ -123,8 +122,7 @@ def fashion_edges(condition: ConditionConfig) -> ExperimentConfig:
     Args:
         condition: edges.
     """
-    config = fashion(condition)
-    return replace(config, model=replace(config.model, name="fashion-edges"))
+    return task_preset(fashion(condition), "fashion-edges")
 
 
 def faces(condition: ConditionConfig) -> ExperimentConfig:
