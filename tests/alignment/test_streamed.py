@@ -14,6 +14,7 @@ from rabit.alignment import correspond
 from rabit.alignment import streamed as module
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.streamed import SoftmaxMatrix
+from rabit.functional import sinkhorn
 from rabit.functional.scores import ROWS_CPU
 
 
@@ -175,7 +176,10 @@ class Largest(TorchDispatchMode):
 
 
 @pytest.mark.parametrize(("method", "options"), (("dense", {}), ("transport", {"tolerance": 0.5})))
-def test_nothing_of_the_matrix_is_in_memory(method: str, options: dict[str, Any]) -> None:
+def test_nothing_of_the_matrix_is_in_memory(
+    method: str, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sinkhorn, "STORED", 0)
     x, z = (features(56, 56, batch=1, channels=4, seed=seed).float() for seed in (0, 1))
     x = x.detach().requires_grad_()
     with Largest() as largest:

@@ -89,6 +89,21 @@ def test_gradient_equals_the_eager_one(count: int, k: int, epsilon: float) -> No
     assert bool(((sizes == 0) | (sizes > smallest)).all())
 
 
+@pytest.mark.parametrize("dtype", (torch.float32, torch.bfloat16))
+def test_gradient_of_the_best_score_is_added(dtype: torch.dtype) -> None:
+    scores = rows(100)
+    solution = solve_threshold(scores, 3, 0.1)
+    plan = (solution.pivot, solution.shift, solution.spread, solution.slope)
+    best = torch.arange(1.0, 8.0, device=DEVICE)
+    found = score_gradient_rows(
+        scores, solution.indices, pull_of(solution), *plan, best[:, None].expand(7, 2)[:, 1], dtype
+    )
+    wanted = score_gradient(scores, solution.indices, pull_of(solution), *plan)
+    wanted.scatter_add_(1, solution.indices[:, :1], best[:, None])
+    assert found.dtype == dtype
+    assert torch.allclose(found, wanted.to(dtype), rtol=1e-4 if dtype == torch.float32 else 1e-2)
+
+
 @pytest.mark.parametrize("epsilon", (0.02, 0.1, 1.0))
 def test_gradient_of_the_whole_path_equals_double_precision(epsilon: float) -> None:
     scores = rows(300)[:3]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import re
 import subprocess
@@ -12,8 +13,10 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from rabit.alignment.fused import _shapes
 from rabit.functional import fused
 from rabit.functional.fused import LARGEST_K, LARGEST_ROW, can_fuse
+from rabit.functional.fused_units import LARGEST_CHANNELS, _tile
 from rabit.functional.threshold import MAX_ITERATIONS
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +38,7 @@ def run(*arguments: str, interpret: bool) -> None:
 
 
 @needs_triton
+@pytest.mark.parametrize("cases", ("functional/fused_cases.py", "alignment/fused_cases.py"))
 @pytest.mark.parametrize(
     "device",
     (
@@ -45,10 +49,10 @@ def run(*arguments: str, interpret: bool) -> None:
         ),
     ),
 )
-def test_cases(device: str) -> None:
-    cases = str(Path(__file__).with_name("fused_cases.py"))
+def test_cases(device: str, cases: str) -> None:
     flags = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider")
-    run("-m", "pytest", *flags, cases, interpret=device == "interpreter")
+    path = str(ROOT / "tests" / cases)
+    run("-m", "pytest", *flags, path, interpret=device == "interpreter")
 
 
 def test_triton_is_not_imported_before_it_is_needed() -> None:
@@ -78,14 +82,14 @@ def test_scores_that_can_be_fused(
     expected: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(fused, "_triton_works", lambda device: True)
+    monkeypatch.setattr(fused, "triton_works", lambda device: True)
     with FakeTensorMode():
         assert can_fuse(torch.empty((2, count), dtype=dtype, device=device), k) is expected
 
 
 def test_without_triton_the_eager_form_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused, "find_spec", lambda name: None)
-    assert not fused._triton_works.__wrapped__(torch.device("cpu"))
+    assert not fused.triton_works.__wrapped__(torch.device("cpu"))
 
 
 def test_a_triton_that_fails_is_named_in_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,7 +99,7 @@ def test_a_triton_that_fails_is_named_in_a_warning(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(fused, "find_spec", lambda name: object())
     monkeypatch.setattr(fused, "solve_rows", fail)
     with pytest.warns(UserWarning, match="on cpu.* eager form: RuntimeError: Failed to find C"):
-        assert not fused._triton_works.__wrapped__(torch.device("cpu"))
+        assert not fused.triton_works.__wrapped__(torch.device("cpu"))
 
 
 @needs_triton
@@ -108,14 +112,70 @@ def test_programs_compile_without_a_gpu_and_stay_in_registers(
     from rabit.functional.fused_kernels import gradient_kernel, solve_kernel
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
-    slots, tile = fused._power_of_two(k), fused._power_of_two(count)
+    slots, tile = fused.power_of_two(k), fused.power_of_two(count)
     pointers = ["*fp32", "*i64", "*fp32", "*fp32", "*fp32", "*fp32"]
     solve = (*pointers, "*i32", "i32", *["fp32"] * 4)
     constants = {"K": k, "SLOTS": slots, "TILE": tile, "MAX_STEPS": MAX_ITERATIONS}
     check_compiled(solve_kernel, solve, constants, capability, fused.warps(tile), tmp_path)
-    gradient = (*pointers, "*fp32", "i32", *["fp32"] * 4)
+    gradient = (*pointers, "*fp32", "*fp32", "i32", *["fp32"] * 4)
     constants = {"K": k, "SLOTS": slots, "TILE": min(tile, fused.GRADIENT_TILE)}
     check_compiled(gradient_kernel, gradient, constants, capability, 4, tmp_path)
+
+
+@needs_triton
+@pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton interprets, nothing compiles")
+@pytest.mark.parametrize("capability", (80, 90))
+def test_programs_of_features_compile_without_a_gpu(
+    capability: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rabit.functional.fused_kernels import unit_gradient_kernel, unit_kernel
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    for channels in (256, LARGEST_CHANNELS):
+        padded, tile = _tile(channels, 128)
+        constants = {"SIDE": 2, "CHANNELS": padded, "TILE": tile}
+        unit = ("*bf16", "*bf16", "*fp32", *["i32"] * 7, "fp32")
+        check_compiled(unit_kernel, unit, constants, capability, 4, tmp_path)
+        gradient = ("*bf16", "*bf16", "*fp32", "*bf16", *["i32"] * 7)
+        check_compiled(unit_gradient_kernel, gradient, constants, capability, 4, tmp_path)
+
+
+@needs_triton
+@pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton interprets, nothing compiles")
+@pytest.mark.parametrize("capability", (80, 90))
+@pytest.mark.parametrize(("inside", "others", "k"), ((4, 4, 3), (1, 1, 1), (25, 25, 8)))
+def test_programs_of_blocks_compile_without_a_gpu(
+    inside: int, others: int, k: int, capability: int, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from rabit.alignment import fused_kernels
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    shapes = _shapes(inside, others, k, 256)
+    slots = {"SLOTS": fused.power_of_two(k)}
+    attention = {**{name: shapes[name] for name in list(shapes)[:-1]}, **slots}
+    attention["CHANNELS"] = shapes["CHANNELS"]
+    sides = {"WIDTH": math.isqrt(inside), "EXEMPLAR_WIDTH": math.isqrt(others)}
+    pair, whole = ("*bf16", "*bf16", "*i64"), "*fp32"
+    numbers = ["i32"] * 3
+    for kernel, types, constants in (
+        (fused_kernels.attend_kernel, (*pair, whole, whole, *numbers, "fp32", "fp32"), attention),
+        (
+            fused_kernels.attend_gradient_kernel,
+            (whole, whole, *pair, "*bf16", whole, whole, *numbers, "fp32"),
+            attention,
+        ),
+        (
+            fused_kernels.carry_kernel,
+            (whole, "*bf16", "*i64", "*bf16", *["i32"] * 12),
+            sides | shapes,
+        ),
+        (
+            fused_kernels.carry_gradient_kernel,
+            ("*bf16", whole, "*bf16", "*i64", whole, whole, *["i32"] * 16),
+            sides | shapes,
+        ),
+    ):
+        check_compiled(kernel, types, constants, capability, 4, tmp_path)
 
 
 def check_compiled(

@@ -172,6 +172,22 @@ def test_too_few_iterations_are_reported(iterations: int) -> None:
     assert float(solved.error) > 1e-4
 
 
+@pytest.mark.parametrize("chunk", (None, 5))
+def test_what_is_stored_equals_what_is_computed_anew(
+    chunk: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, z = vectors(2, 8, 36), vectors(2, 8, 24, seed=1)
+
+    def solved() -> tuple[Tensor, ...]:
+        bias = sinkhorn(x, z, 0.1, 1e-9, chunk=chunk).bias
+        return (bias, *torch.autograd.grad(bias.square().sum(), (x, z)))
+
+    stored = solved()
+    monkeypatch.setattr(module, "STORED", 36 * 24 - 1)
+    for each, anew in zip(stored, solved(), strict=True):
+        assert torch.allclose(each, anew, rtol=1e-6, atol=1e-9)
+
+
 def test_images_are_solved_on_their_own() -> None:
     x, z = vectors(3, 4, 20).detach(), vectors(3, 4, 24, seed=1).detach()
     together = sinkhorn(x, z, 0.05)

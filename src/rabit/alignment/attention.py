@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from rabit.alignment.fused import attend, can_fuse_blocks
 from rabit.alignment.products import candidate_products
 from rabit.functional.softmax import truncated_softmax
 
@@ -36,6 +37,8 @@ def attend_blocks(
     Returns:
         (B, N, b, k c) weights, each row of sum 1; candidates block by block, best block first.
     """
+    if counted is None and can_fuse_blocks(x.shape[2], z.shape[2], indices.shape[2], x, z):
+        return attend(x, z, indices, log_mass, temperature)
     logits = candidate_products(x, z, indices, chunk) / temperature
     prior = log_mass.repeat_interleave(z.shape[2], dim=-1).unsqueeze(2)
     logits = logits + prior

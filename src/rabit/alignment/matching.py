@@ -94,8 +94,10 @@ def _check_features(x: Tensor, z: Tensor) -> None:
                 f"features {name} have shape {tuple(features.shape)} and dtype {features.dtype}, "
                 "expected floating-point features (B, C, H, W)"
             )
-        # NaN and infinity come through to the extremes.
-        if not all(bool(extreme.isfinite()) for extreme in features.aminmax()):
+    # NaN and infinity come through to the extremes; a GPU is waited for once.
+    extremes = torch.stack([each for side in (x, z) for each in side.detach().aminmax()])
+    for name, features, pair in zip("xz", (x, z), extremes.view(2, 2).tolist(), strict=True):
+        if not all(map(math.isfinite, pair)):
             raise ValueError(
                 f"features {name} of shape {tuple(features.shape)} contain NaN or infinite "
                 "numbers; look at the network or the input that made them"

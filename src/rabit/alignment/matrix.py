@@ -6,6 +6,7 @@ Hz Wz; rows are non-negative and sum to 1. How much of it is ever in memory is e
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -15,6 +16,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rabit.alignment.fused import can_fuse_blocks, carry
 from rabit.alignment.products import gather_product, scatter_product
 from rabit.functional.blocks import from_blocks, to_blocks
 
@@ -92,6 +94,11 @@ class BlockMatrix(Matrix):
         self, values: Float[Tensor, "B C Hz Wz"], chunk: int | None = None
     ) -> Float[Tensor, "B C H W"]:
         """Returns T V; `chunk` query blocks at a time, chosen from the sizes if None."""
+        others, k = math.prod(self.exemplar_block), self.indices.shape[2]
+        if can_fuse_blocks(math.prod(self.block), others, k, self.weights, values):
+            return carry(
+                self.weights, values, self.indices, self.size, self.block, self.exemplar_block
+            )
         blocks = to_blocks(values, self.exemplar_block)
         warped = gather_product(self.weights, blocks, self.indices, chunk)
         return from_blocks(warped, self.size, self.block)

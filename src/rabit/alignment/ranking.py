@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.functional.dtype import full_precision, working_dtype
+from rabit.functional.dtype import full_precision, wide_product, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.topk import check_topk
@@ -20,7 +21,7 @@ from rabit.functional.topk import check_topk
 # Scores held at once: 4 MB of float32 on a CPU, more where a call must fill a GPU.
 SCORES_CPU = 2**20
 SCORES_GPU = 2**26
-# Chunks of scores that one product makes, where the memory is free: a CPU's product of 256 rows
+# Chunks of scores that one product makes on a CPU, where the memory is free: a product of 256 rows
 # takes a fifth longer than its share of one of 1024.
 CHUNKS_A_PRODUCT = 4
 
@@ -87,10 +88,11 @@ class _RankBlocks(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, z: Tensor, k: int, epsilon: float, scale: float, chunk: int | None
     ) -> tuple[Tensor, ...]:
+        together = CHUNKS_A_PRODUCT if x.device.type == "cpu" else 1
         chunks = (
             scores
             for image in range(len(x))
-            for _, product in _scores(x[image], z[image], scale, chunk, CHUNKS_A_PRODUCT)
+            for _, product in _scores(x[image], z[image], scale, chunk, together)
             for scores in product.split(_rows_at_once(x, z, chunk))
         )
         plan = solve_plan(chunks, k, epsilon)
@@ -102,29 +104,49 @@ class _RankBlocks(torch.autograd.Function):
         peak, threshold = plan.scores[:, 0].reshape(lead), plan.value.view(lead)
         residual = plan.residual.view(lead)
         ctx.mark_non_differentiable(indices, threshold, residual)
+        ctx.set_materialize_grads(False)
         return indices, torch.sigmoid(logits), F.logsigmoid(logits), peak, threshold, residual
 
     @staticmethod
     @once_differentiable
     @full_precision
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         _, grad_mass, grad_log_mass, grad_peak, _, _ = grads
+        if grad_mass is None and grad_log_mass is None and grad_peak is None:
+            return None, None, None, None, None, None
         x, z, indices, logits, pivot, shift, spread = ctx.saved_tensors
         pull = selection_pull(logits, grad_mass, grad_log_mass)
         dtype = working_dtype(x, z)
-        grad_x, grad_z = torch.zeros_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
+        # On a GPU the gradient is rounded as the features are, for a product like the scores'.
+        operand = x.dtype if x.is_cuda and x.dtype == z.dtype else dtype
+        grad_x, grad_z = torch.empty_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
         for image in range(len(x)):
-            exemplar = z[image].to(dtype)
+            exemplar = z[image].to(operand)
             for rows, scores in _scores(x[image], z[image], ctx.scale, ctx.chunk):
                 at = (image, rows)
                 grad = plan_gradient(
-                    scores, indices[at], pull[at], pivot[at], shift[at], spread[at], ctx.slope
+                    scores,
+                    indices[at],
+                    pull[at],
+                    pivot[at],
+                    shift[at],
+                    spread[at],
+                    ctx.slope,
+                    None if grad_peak is None else grad_peak[at],
+                    operand,
                 )
-                grad.scatter_add_(1, indices[at][:, :1], grad_peak[at].unsqueeze(1))
-                torch.mm(grad, exemplar, out=grad_x[at])
-                grad_z[image].addmm_(grad.T, x[at].to(dtype))
+                wide_product(grad, exemplar, out=grad_x[at])
+                _add_product(grad.T, x[at].to(operand), grad_z[image])
         grad_x, grad_z = (grad.mul_(ctx.scale) for grad in (grad_x, grad_z))
         return grad_x.to(x.dtype), grad_z.to(z.dtype), None, None, None, None
+
+
+def _add_product(a: Tensor, b: Tensor, out: Tensor) -> None:
+    """Adds a b to a sum in the working precision."""
+    if a.dtype == out.dtype:
+        out.addmm_(a, b)
+    else:
+        out.add_(wide_product(a, b))
 
 
 def _scores(
@@ -139,13 +161,17 @@ def _scores(
     They are valid until the next are asked for, as they share their memory.
     """
     dtype = working_dtype(x, z)
-    columns = z.to(dtype).T
+    # A power of two scales half precision features without rounding.
+    half = x.is_cuda and x.dtype == z.dtype and math.frexp(scale)[0] == 0.5
+    operand = x.dtype if half else dtype
+    columns = z.to(operand).T
     step = min(len(x), together * _rows_at_once(x, z, chunk))
     memory = x.new_empty(step, len(z), dtype=dtype)
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
-        queries = x[rows].to(dtype) * scale
-        yield rows, torch.mm(queries, columns, out=memory[: len(queries)])
+        queries = x[rows].to(operand)
+        queries = queries if scale == 1 else queries * scale
+        yield rows, wide_product(queries, columns, out=memory[: len(queries)])
 
 
 def _rows_at_once(x: Tensor, z: Tensor, chunk: int | None) -> int:

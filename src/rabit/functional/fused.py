@@ -60,10 +60,29 @@ def plan_gradient(
     shift: Float[Tensor, "R 1"],
     spread: Float[Tensor, "R 1"],
     slope: float,
+    pull_of_best: Float[Tensor, "R"] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "R N"]:
-    """Returns the gradient of all scores: `score_gradient_rows` or `score_gradient`."""
-    differentiate = score_gradient_rows if can_fuse(scores, indices.shape[1]) else score_gradient
-    return differentiate(scores, indices, pull, pivot, shift, spread, slope)
+    """Returns the gradient of all scores: `score_gradient_rows` or `score_gradient`.
+
+    Args:
+        scores: (R, N), and all up to the slope as `score_gradient` takes them.
+        indices: (R, k).
+        pull: (R, k).
+        pivot: (R, 1).
+        shift: (R, 1).
+        spread: (R, 1).
+        slope: 4 / epsilon.
+        pull_of_best: (R,) added to the gradient of each row's best score.
+        dtype: of the result; the scores' if None.
+    """
+    rest = (scores, indices, pull, pivot, shift, spread, slope)
+    if can_fuse(scores, indices.shape[1]):
+        return score_gradient_rows(*rest, pull_of_best, dtype)
+    grad = score_gradient(*rest)
+    if pull_of_best is not None:
+        grad.scatter_add_(1, indices[:, :1], pull_of_best.unsqueeze(1))
+    return grad if dtype is None else grad.to(dtype)
 
 
 def can_fuse(scores: Tensor, k: int) -> bool:
@@ -81,7 +100,7 @@ def can_fuse(scores: Tensor, k: int) -> bool:
         and scores.dtype == torch.float32
         and scores.shape[1] <= LARGEST_ROW
         and k <= LARGEST_K
-        and _triton_works(scores.device)
+        and triton_works(scores.device)
     )
 
 
@@ -105,7 +124,7 @@ def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshol
     best = scores.new_empty((rows, k))
     shift, spread, residual = (scores.new_empty((rows, 1)) for _ in range(3))
     steps = torch.empty((rows, 1), dtype=torch.int32, device=scores.device)
-    tile = _power_of_two(count)
+    tile = power_of_two(count)
     with torch.cuda.device_of(scores):
         _kernels().solve_kernel[(rows,)](
             scores,
@@ -121,24 +140,12 @@ def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshol
             math.log(count - k) + 1,
             8 * torch.finfo(scores.dtype).eps,
             K=k,
-            SLOTS=_power_of_two(k),
+            SLOTS=power_of_two(k),
             TILE=tile,
             MAX_STEPS=MAX_ITERATIONS,
             num_warps=warps(tile),
         )
-    # One transfer: the number of steps is negative where they did not suffice.
-    fewest, most = torch.stack(steps.aminmax()).tolist()
-    return Threshold(
-        indices,
-        best,
-        best[:, k - 1 : k],
-        shift,
-        slope,
-        spread,
-        residual,
-        iterations=max(most, -fewest),
-        converged=fewest > 0,
-    )
+    return Threshold(indices, best, best[:, k - 1 : k], shift, slope, spread, residual, steps)
 
 
 def score_gradient_rows(
@@ -149,6 +156,8 @@ def score_gradient_rows(
     shift: Float[Tensor, "R 1"],
     spread: Float[Tensor, "R 1"],
     slope: float,
+    pull_of_best: Float[Tensor, "R"] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Float[Tensor, "R N"]:
     """Does what `gradient.score_gradient` does, in one launch.
 
@@ -160,14 +169,16 @@ def score_gradient_rows(
         shift: (R, 1) as in `Threshold`.
         spread: (R, 1) sum of w over the row; where it underflows the plan is constant.
         slope: 4 / epsilon.
+        pull_of_best: (R,) added to the gradient of each row's best score.
+        dtype: of the result; the scores' if None.
 
     Returns:
         (R, N): the gradient of `score_gradient`, with its cut-offs.
     """
     (rows, count), k = scores.shape, indices.shape[1]
     scores = scores.contiguous()
-    grad = torch.empty_like(scores)
-    tile = min(GRADIENT_TILE, _power_of_two(count))
+    grad = torch.empty_like(scores, dtype=dtype)
+    tile = min(GRADIENT_TILE, power_of_two(count))
     tiny = torch.finfo(scores.dtype).tiny
     with torch.cuda.device_of(scores):
         _kernels().gradient_kernel[(rows, -(-count // tile))](
@@ -177,6 +188,7 @@ def score_gradient_rows(
             pivot.contiguous(),
             shift.contiguous(),
             spread.contiguous(),
+            None if pull_of_best is None else pull_of_best.contiguous(),
             grad,
             count,
             slope,
@@ -184,7 +196,7 @@ def score_gradient_rows(
             tiny**0.8,
             tiny**0.5,
             K=k,
-            SLOTS=_power_of_two(k),
+            SLOTS=power_of_two(k),
             TILE=tile,
         )
     return grad
@@ -199,7 +211,8 @@ def warps(tile: int) -> int:
     return min(16, max(1, tile // 512))
 
 
-def _power_of_two(count: int) -> int:
+def power_of_two(count: int) -> int:
+    """Returns the least power of two that is not less than a positive number."""
     return 1 << (count - 1).bit_length()
 
 
@@ -210,15 +223,19 @@ def _kernels() -> ModuleType:
 
 
 @functools.cache
-def _triton_works(device: torch.device) -> bool:
-    """Solves one row on the device to see whether Triton can build and run a program there."""
+def triton_works(device: torch.device) -> bool:
+    """Solves one row on the device to see whether Triton can build and run a program there.
+
+    Warns:
+        UserWarning: it can't, and why.
+    """
     if find_spec("triton") is None:
         return False
     try:
         solve_rows(torch.zeros((1, 2), device=device), 1, 1.0)
     except Exception as error:  # no C compiler, old GPU, old driver: each fails in its own way
         warnings.warn(
-            f"Triton does not work on {device}, so the ranking takes its slower eager form: "
+            f"Triton does not work on {device}, so the correspondence takes its slower eager form: "
             f"{type(error).__name__}: {error}",
             stacklevel=2,
         )

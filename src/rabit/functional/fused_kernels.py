@@ -140,6 +140,7 @@ def gradient_kernel(
     pivot_ptr: tl.tensor,
     shift_ptr: tl.tensor,
     spread_ptr: tl.tensor,
+    pull_of_best_ptr: tl.tensor | None,
     grad_ptr: tl.tensor,
     count: tl.tensor,
     slope: tl.tensor,
@@ -153,7 +154,8 @@ def gradient_kernel(
     """One tile of one row of `topk.score_gradient`.
 
     `floor` is the smallest argument of the exponential, `flat` the spread below which the plan is
-    constant, `smallest` the size up to which a gradient is 0.
+    constant, `smallest` the size up to which a gradient is 0. The pull of the best score is added
+    to what its row says.
     """
     row = tl.program_id(0).to(tl.int64)
     column = tl.program_id(1) * TILE + tl.arange(0, TILE)
@@ -174,4 +176,79 @@ def gradient_kernel(
         own = slope * tl.load(pull_ptr + row * K + rank)
         grad += tl.where(column == place, own, 0.0)
     grad = tl.where(tl.abs(grad) > smallest, grad, 0.0)
+    if pull_of_best_ptr is not None:
+        best = tl.load(indices_ptr + row * K).to(tl.int32)
+        grad += tl.where(column == best, tl.load(pull_of_best_ptr + row), 0.0)
     tl.store(grad_ptr + row * count + column, grad, mask=inside)
+
+
+@triton.jit
+def unit_kernel(
+    x_ptr: tl.tensor,
+    unit_ptr: tl.tensor,
+    scale_ptr: tl.tensor,
+    channels: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    stride_b: tl.tensor,
+    stride_c: tl.tensor,
+    stride_h: tl.tensor,
+    stride_w: tl.tensor,
+    smallest: tl.tensor,
+    SIDE: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    TILE: tl.constexpr,
+) -> None:
+    """Centres a part of one row of a map over channels, scales it to length 1, and puts it into
+    its blocks. `smallest` is the square that is added to that of a length.
+    """
+    y, image = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    x = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    channel = tl.arange(0, CHANNELS)
+    inside = (x < width)[:, None] & (channel < channels)[None, :]
+    start = x_ptr + image * stride_b + y.to(tl.int64) * stride_h
+    where = start + x[:, None] * stride_w + channel[None, :] * stride_c
+    found = tl.load(where, mask=inside, other=0.0).to(tl.float32)
+    centred = tl.where(inside, found - (tl.sum(found, 1) / channels)[:, None], 0.0)
+    scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) + smallest)
+
+    place = ((y // SIDE) * (width // SIDE) + x // SIDE) * (SIDE * SIDE)
+    place = image * height * width + place + (y % SIDE) * SIDE + x % SIDE
+    unit = (centred * scale[:, None]).to(unit_ptr.dtype.element_ty)
+    tl.store(unit_ptr + place[:, None] * channels + channel[None, :], unit, mask=inside)
+    tl.store(scale_ptr + place, scale, mask=x < width)
+
+
+@triton.jit
+def unit_gradient_kernel(
+    pull_ptr: tl.tensor,
+    unit_ptr: tl.tensor,
+    scale_ptr: tl.tensor,
+    grad_ptr: tl.tensor,
+    channels: tl.tensor,
+    height: tl.tensor,
+    width: tl.tensor,
+    stride_b: tl.tensor,
+    stride_c: tl.tensor,
+    stride_h: tl.tensor,
+    stride_w: tl.tensor,
+    SIDE: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    TILE: tl.constexpr,
+) -> None:
+    """Pulls the gradient of `unit_kernel`'s blocks back to a part of one row of the map."""
+    y, image = tl.program_id(1), tl.program_id(2).to(tl.int64)
+    x = tl.program_id(0) * TILE + tl.arange(0, TILE)
+    channel = tl.arange(0, CHANNELS)
+    inside = (x < width)[:, None] & (channel < channels)[None, :]
+    place = ((y // SIDE) * (width // SIDE) + x // SIDE) * (SIDE * SIDE)
+    place = image * height * width + place + (y % SIDE) * SIDE + x % SIDE
+    at = place[:, None] * channels + channel[None, :]
+    pull = tl.load(pull_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    unit = tl.load(unit_ptr + at, mask=inside, other=0.0).to(tl.float32)
+    scale = tl.load(scale_ptr + place, mask=x < width, other=0.0)
+    change = (pull - unit * tl.sum(pull * unit, 1)[:, None]) * scale[:, None]
+    change -= (tl.sum(change, 1) / channels)[:, None]
+    start = grad_ptr + image * stride_b + y.to(tl.int64) * stride_h
+    where = start + x[:, None] * stride_w + channel[None, :] * stride_c
+    tl.store(where, change.to(grad_ptr.dtype.element_ty), mask=inside)

@@ -9,14 +9,16 @@ from torch import Tensor
 
 
 def selection_pull(
-    logits: Float[Tensor, "R k"], grad_mass: Tensor, grad_log_mass: Tensor
+    logits: Float[Tensor, "R k"], grad_mass: Tensor | None, grad_log_mass: Tensor | None
 ) -> Float[Tensor, "R k"]:
     """Returns each selected score's own pull, sum_i G_i w_i delta_ij, in logit units.
 
-    log p divides w = p (1 - p) by p, analytically, so nothing is divided by a small mass.
+    log p divides w = p (1 - p) by p, analytically, so nothing is divided by a small mass. A
+    gradient that is None is 0.
     """
     rest = torch.sigmoid(-logits)
-    return rest * (grad_mass * torch.sigmoid(logits) + grad_log_mass)
+    pull = torch.zeros_like(logits) if grad_log_mass is None else grad_log_mass
+    return rest * (pull if grad_mass is None else pull + grad_mass * torch.sigmoid(logits))
 
 
 def score_gradient(

@@ -12,6 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from rabit.functional.blocks import from_nested_blocks, to_nested_blocks
 from rabit.functional.dtype import full_precision, working_dtype
+from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
 
 SMALLEST_NORM = 1e-4
 AT_ONCE = 2**20
@@ -85,13 +86,18 @@ class _UnitBlocks(torch.autograd.Function):
     @staticmethod
     @full_precision
     def forward(ctx: Any, x: Tensor, sides: tuple[int, ...]) -> Tensor:
+        ctx.sides, ctx.size = sides, (x.shape[2], x.shape[3])
+        ctx.fused = can_fuse_units(x) and _divides(sides, ctx.size)
+        if ctx.fused:
+            unit, scale = unit_rows(x, sides[0], SMALLEST_NORM)
+            ctx.save_for_backward(unit, scale)
+            return unit
         blocks = to_nested_blocks(x, sides).to(working_dtype(x)).contiguous()
         if blocks.data_ptr() == x.data_ptr():
             blocks = blocks.clone()
         blocks.sub_(blocks.mean(-1, keepdim=True))
         scale = _inverse_norm(blocks, -1)
         unit = blocks.mul_(scale).to(x.dtype)
-        ctx.sides, ctx.size = sides, (x.shape[2], x.shape[3])
         ctx.save_for_backward(unit, scale)
         return unit
 
@@ -100,6 +106,8 @@ class _UnitBlocks(torch.autograd.Function):
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors
+        if ctx.fused:
+            return unit_rows_gradient(grad, unit, scale, ctx.size, ctx.sides[0]), None
         pulled = torch.empty_like(unit)
         # Some blocks at a time: the temporary tensors are as large as what is worked on.
         step = max(1, AT_ONCE // unit[:, 0].numel())
@@ -108,6 +116,11 @@ class _UnitBlocks(torch.autograd.Function):
             change = _unit_gradient(grad[:, rows].to(scale.dtype), own, part, -1)
             pulled[:, rows] = change.sub_(change.mean(-1, keepdim=True))
         return from_nested_blocks(pulled, ctx.size, ctx.sides), None
+
+
+def _divides(sides: tuple[int, ...], size: tuple[int, int]) -> bool:
+    """Whether there is one level of blocks, which divide the map."""
+    return len(sides) == 1 and sides[0] > 0 and not any(length % sides[0] for length in size)
 
 
 def _inverse_norm(x: Tensor, dim: int) -> Tensor:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,9 @@ SOLVER_ITERATIONS = 500
 # Scores held at once: a pass needs all columns of a row.
 SCORES_CPU = 2**20
 SCORES_GPU = 2**26
+# Matrices of up to this many scores, 64 MB of float32, stay while they are used, as all passes
+# multiply the same features; larger ones are computed anew in each.
+STORED = 2**24
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,8 @@ class _Sinkhorn(torch.autograd.Function):
         for image in range(len(x)):
             scores = _whole_rows(x[image], z[image], temperature, chunk)
             scores.bias = bias[image]
-            solved.append(_solve_potential(scores, log_sum[image], grad[image]))
+            plan = _Plan(scores, log_sum[image])
+            solved.append(_solve_potential(plan, grad[image]))
         right = torch.stack(solved).unsqueeze(1)
         shift = -gather(x, z, bias, right, log_sum, temperature, chunk)
         need = (*ctx.needs_input_grad[:2], False, False)
@@ -194,14 +199,15 @@ def _solve(
 ) -> _Point:
     """Solves one image's plan through falling temperatures."""
     bias = x.new_zeros(z.shape[1], dtype=working_dtype(x, z))
+    products = _products(x, z) if _fits(x, z) else None
     passes = 0
     # Each of the higher temperatures takes a pass at least.
     doublings = max(0, math.floor(math.log2(START / temperature)))
     for power in range(min(doublings, iterations - 1), 0, -1):
-        scores = _whole_rows(x, z, temperature * 2**power, chunk)
+        scores = _whole_rows(x, z, temperature * 2**power, chunk, products)
         point = _iterate(scores, bias, max(LOOSE, tolerance), iterations - passes - power)
         bias, passes = point.bias * 2, passes + point.passes
-    scores = _whole_rows(x, z, temperature, chunk)
+    scores = _whole_rows(x, z, temperature, chunk, products)
     point = _iterate(scores, bias, tolerance, iterations - passes)
     return _Point(point.bias, point.error, passes + point.passes)
 
@@ -237,22 +243,49 @@ def _column_shares(scores: Scores, bias: Float[Tensor, "M"]) -> Float[Tensor, "M
     return sums.mul_(len(bias) / len(scores.x))
 
 
-def _solve_potential(scores: Scores, log_sum: Tensor, grad: Float[Tensor, "M"]) -> Tensor:
+class _Plan:
+    """One image's T, to multiply by: stored where `_fits` holds, else computed anew each time.
+
+    Args:
+        scores: with the plan's bias.
+        log_sum: (L,) of the rows.
+    """
+
+    def __init__(self, scores: Scores, log_sum: Float[Tensor, "L"]) -> None:
+        self.scores, self.log_sum = scores, log_sum
+        fits = _fits(scores.x.T, scores.z.T)
+        self.stored = [(rows, tile.clone()) for rows, tile in self._tiles()] if fits else None
+
+    def _tiles(self) -> Iterator[tuple[slice, Float[Tensor, "r M"]]]:
+        columns = slice(0, len(self.scores.z))
+        for rows in self.scores.rows():
+            yield rows, self.scores.weights(rows, columns, self.log_sum[rows, None])
+
+    def there_and_back(self, vector: Float[Tensor, "M"]) -> Float[Tensor, "M"]:
+        """Returns T^T T times a vector, in one pass."""
+        out = torch.zeros_like(vector)
+        for _, weights in self.stored or self._tiles():
+            out.addmv_(weights.T, weights @ vector)
+        return out
+
+
+def _solve_potential(plan: _Plan, grad: Float[Tensor, "M"]) -> Tensor:
     """Solves (diag(s) - T^T T) w = grad by conjugate gradients, w of mean 0.
 
     Constants are in the null space. Directions in which T^T T cannot be told from diag(s) at
     this precision are left out.
     """
-    info = torch.finfo(log_sum.dtype)
-    sums = _there_and_back(scores, log_sum, torch.ones_like(scores.z[:, 0]))
-    residual = grad.to(log_sum.dtype) - grad.to(log_sum.dtype).mean()
+    dtype = plan.log_sum.dtype
+    info = torch.finfo(dtype)
+    sums = plan.there_and_back(torch.ones_like(grad, dtype=dtype))
+    residual = grad.to(dtype) - grad.to(dtype).mean()
     solution, direction = torch.zeros_like(residual), residual
     square = residual @ residual
     goal = square * info.eps ** (4 / 3)
     for _ in range(SOLVER_ITERATIONS):
         if bool(square <= goal):
             return solution
-        image = sums * direction - _there_and_back(scores, log_sum, direction)
+        image = sums * direction - plan.there_and_back(direction)
         curvature = direction @ image
         if bool(curvature <= info.eps * (direction @ (sums * direction))):
             return solution
@@ -271,16 +304,43 @@ def _solve_potential(scores: Scores, log_sum: Tensor, grad: Float[Tensor, "M"]) 
     return solution
 
 
-def _there_and_back(scores: Scores, log_sum: Tensor, vector: Float[Tensor, "M"]) -> Tensor:
-    """Returns T^T T times a vector, in one pass."""
-    out = torch.zeros_like(vector)
-    for rows in scores.rows():
-        weights = scores.weights(rows, slice(0, len(vector)), log_sum[rows, None])
-        out.addmv_(weights.T, weights @ vector)
-    return out
+class _StoredScores(Scores):
+    """Scores whose inner products are stored."""
+
+    def __init__(
+        self,
+        products: Float[Tensor, "L M"],
+        x: Tensor,
+        z: Tensor,
+        temperature: float,
+        tile: tuple[int, int],
+    ) -> None:
+        super().__init__(x, z, None, temperature, tile)
+        self.products, self.temperature = products, temperature
+
+    def logits(self, rows: slice, columns: slice) -> Float[Tensor, "r c"]:
+        """Returns a tile of the logits, valid until the next tile is asked for."""
+        products = self.products[rows, columns]
+        tile = self._buffer[: products.numel()].view(products.shape)
+        torch.mul(products, 1 / self.temperature, out=tile)
+        return tile if self.bias is None else tile.add_(self.bias[columns])
 
 
-def _whole_rows(x: Tensor, z: Tensor, temperature: float, chunk: int | None) -> Scores:
+def _fits(x: Float[Tensor, "C L"], z: Float[Tensor, "C M"]) -> bool:
+    return x.shape[1] * z.shape[1] <= STORED
+
+
+def _products(x: Float[Tensor, "C L"], z: Float[Tensor, "C M"]) -> Float[Tensor, "L M"]:
+    dtype = working_dtype(x, z)
+    return x.T.to(dtype) @ z.to(dtype)
+
+
+def _whole_rows(
+    x: Tensor, z: Tensor, temperature: float, chunk: int | None, products: Tensor | None = None
+) -> Scores:
     columns = z.shape[1]
     budget = SCORES_CPU if x.device.type == "cpu" else SCORES_GPU
-    return Scores(x, z, None, temperature, (chunk or max(1, budget // columns), columns))
+    tile = (chunk or max(1, budget // columns), columns)
+    if products is None:
+        return Scores(x, z, None, temperature, tile)
+    return _StoredScores(products, x, z, temperature, tile)

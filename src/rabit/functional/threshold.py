@@ -42,8 +42,8 @@ class Threshold:
         slope: 4 / epsilon.
         spread: (R, 1) sum of p (1 - p) over the row.
         residual: (R, 1) |sum p - k|.
-        iterations: steps of the root search.
-        converged: whether every row's last step was at rounding error.
+        steps: (R, 1) int32, steps of each row's root search; negative where the last one was not
+            at rounding error.
     """
 
     indices: Int[Tensor, "R k"]
@@ -53,8 +53,17 @@ class Threshold:
     slope: float
     spread: Float[Tensor, "R 1"]
     residual: Float[Tensor, "R 1"]
-    iterations: int
-    converged: bool
+    steps: Int[Tensor, "R 1"]
+
+    @property
+    def iterations(self) -> int:
+        """Steps of the longest root search; a GPU is waited for."""
+        return int(self.steps.abs().max()) if self.steps.numel() else 0
+
+    @property
+    def converged(self) -> bool:
+        """Whether every row's last step was at rounding error; a GPU is waited for."""
+        return bool((self.steps >= 0).all())
 
     @property
     def value(self) -> Float[Tensor, "R 1"]:
@@ -121,16 +130,14 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     if values.shape[1] == k:
         zero = torch.zeros_like(pivot)
         shift = torch.full_like(pivot, -math.inf)
-        return Threshold(best, top, pivot, shift, slope, zero, zero, 0, True)
+        return Threshold(best, top, pivot, shift, slope, zero, zero, zero.int())
 
     logits = slope * (values - pivot)
     sums = tuple(torch.cat(each) for each in zip(*(sums for _, _, sums, _ in found), strict=True))
     tail = Tail(logits[:, -1:], sums) if sums else None
     count = found[0][3]
-    shift, balance, iterations, converged = _find_shift(logits[:, :k], logits[:, k:], count, tail)
-    return Threshold(
-        best, top, pivot, shift, slope, balance.spread, balance.residual, iterations, converged
-    )
+    shift, balance, steps = _find_shift(logits[:, :k], logits[:, k:], count, tail)
+    return Threshold(best, top, pivot, shift, slope, balance.spread, balance.residual, steps)
 
 
 def _find_candidates(
@@ -148,19 +155,19 @@ def _find_candidates(
 
 def join(parts: Sequence[Threshold]) -> Threshold:
     """Returns the rows of several solutions for one k and epsilon as one."""
-    names = ("indices", "scores", "pivot", "shift", "spread", "residual")
+    if len(parts) == 1:
+        return parts[0]
+    names = ("indices", "scores", "pivot", "shift", "spread", "residual", "steps")
     return Threshold(
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in names},
         slope=parts[0].slope,
-        iterations=max(part.iterations for part in parts),
-        converged=all(part.converged for part in parts),
     )
 
 
 def _find_shift(
     top: Float[Tensor, "R k"], others: Float[Tensor, "R m"], count: int, tail: Tail | None
-) -> tuple[Tensor, _Balance, int, bool]:
-    """Safeguarded Newton search: the shift, the balance there, the steps, whether it converged."""
+) -> tuple[Tensor, _Balance, Int[Tensor, "R 1"]]:
+    """Safeguarded Newton search: the shift, the balance there, and the steps as in `Threshold`."""
     k, largest, floor = top.shape[1], others[:, :1], least_exponent(top.dtype)
     missing = torch.exp(top.neg().clamp_(min=floor))
     excess = torch.exp((others - largest).clamp_(min=floor))
@@ -176,7 +183,7 @@ def _find_shift(
         narrow = torch.minimum(balance.step.abs(), high - low)
         settled = narrow <= tolerance * (1 + shift.abs())
         if bool(settled.all()):
-            return shift, balance, iteration, True
+            return shift, balance, torch.full_like(shift, iteration, dtype=torch.int32)
         above = balance.step > 0
         high, low = torch.where(above, shift, high), torch.where(above, low, shift)
         newton = shift - balance.step
@@ -184,7 +191,8 @@ def _find_shift(
         step = torch.where(inside, newton, (low + high) / 2)
         shift = torch.where(settled, shift, step)
     balance = _balance(missing, excess, largest, tail, shift)
-    return shift, balance, MAX_ITERATIONS, False
+    steps = torch.full_like(shift, MAX_ITERATIONS, dtype=torch.int32)
+    return shift, balance, torch.where(settled, steps, -steps)
 
 
 def _first_guess(missing: Tensor, excess: Tensor, largest: Tensor, tail: Tail | None) -> Tensor:

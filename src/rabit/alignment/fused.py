@@ -1,0 +1,238 @@
+"""The second level and the product with T, each pass in one launch on a GPU.
+
+The eager forms gather every query block's candidates, which are k times the exemplar, and go over
+what they make of them in a dozen small launches. Here a program gathers for one query block and
+keeps all of it in registers. `attend_blocks` and `BlockMatrix.gather` take these forms where they
+can.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rabit.functional.dtype import full_precision
+from rabit.functional.fused import LARGEST_K, power_of_two, triton_works
+
+# Products of query and candidate positions that a program holds, one block's and all of them.
+PAIRS = 1024
+ALL_PAIRS = 8192
+# Numbers of such a product, by channels.
+NUMBERS = 4096
+
+
+def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
+    """Returns whether `attend` and `carry` take these blocks.
+
+    They need tensors on a GPU on which Triton works, single precision or less, k <= 16, and blocks
+    whose products fit a program: up to 5x5 positions on both sides, or 8x8 with 4x4.
+
+    Args:
+        inside: positions of a query block.
+        others: positions of an exemplar block.
+        k: candidates of a query block.
+        *tensors: all that is multiplied.
+    """
+    pairs = power_of_two(inside) * power_of_two(others)
+    return (
+        all(each.is_cuda and each.dtype != torch.float64 for each in tensors)
+        and k <= LARGEST_K
+        and pairs <= PAIRS
+        and pairs * power_of_two(k) <= ALL_PAIRS
+        and triton_works(tensors[0].device)
+    )
+
+
+def attend(
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    indices: Int[Tensor, "B N k"],
+    log_mass: Float[Tensor, "B N k"],
+    temperature: float,
+) -> Float[Tensor, "B N b k*c"]:
+    """Does what `attention.attend_blocks` does, in one launch, for all candidates.
+
+    Args:
+        x: (B, N, b, C) query blocks.
+        z: (B, M, c, C) exemplar blocks for which `can_fuse_blocks` holds.
+        indices: (B, N, k) candidates, in [0, M).
+        log_mass: (B, N, k) float32.
+        temperature: of the softmax.
+
+    Returns:
+        (B, N, b, k c) weights, float32.
+    """
+    return _Attend.apply(x, z, indices, log_mass, 1 / temperature)
+
+
+def carry(
+    weights: Float[Tensor, "B N b k*c"],
+    values: Float[Tensor, "B V Hz Wz"],
+    indices: Int[Tensor, "B N k"],
+    size: tuple[int, int],
+    block: tuple[int, int],
+    exemplar_block: tuple[int, int],
+) -> Float[Tensor, "B V H W"]:
+    """Does what `matrix.BlockMatrix.gather` does, in one launch.
+
+    Args:
+        weights: (B, N, b, k c) for which `can_fuse_blocks` holds.
+        values: (B, V, Hz, Wz) with any strides.
+        indices: (B, N, k) candidates.
+        size: (H, W) of the result.
+        block: (height, width) of the query blocks.
+        exemplar_block: (height, width) of the exemplar blocks.
+
+    Returns:
+        (B, V, H, W) of the values' dtype.
+    """
+    return _Carry.apply(weights, values, indices, size, block, exemplar_block)
+
+
+class _Attend(torch.autograd.Function):
+    @staticmethod
+    @full_precision
+    def forward(
+        ctx: Any, x: Tensor, z: Tensor, indices: Tensor, log_mass: Tensor, sharpness: float
+    ) -> Tensor:
+        from rabit.alignment.fused_kernels import attend_kernel
+
+        x, z, indices = x.contiguous(), z.contiguous(), indices.contiguous()
+        (batch, count, inside, channels), k = x.shape, indices.shape[2]
+        weights = x.new_empty((batch, count, inside, k * z.shape[2]), dtype=torch.float32)
+        with torch.cuda.device_of(x):
+            attend_kernel[(batch * count,)](
+                x,
+                z,
+                indices,
+                log_mass.contiguous(),
+                weights,
+                count,
+                z.shape[1],
+                channels,
+                sharpness,
+                math.sqrt(torch.finfo(torch.float32).tiny),
+                SLOTS=power_of_two(k),
+                **_shapes(inside, z.shape[2], k, channels),
+            )
+        ctx.sharpness = sharpness
+        ctx.save_for_backward(weights, x, z, indices)
+        return weights
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor | None, ...]:
+        from rabit.alignment.fused_kernels import attend_gradient_kernel
+
+        weights, x, z, indices = ctx.saved_tensors
+        (batch, count, inside, channels), k = x.shape, indices.shape[2]
+        grad_x, grad_z = torch.empty_like(x), torch.zeros_like(z, dtype=torch.float32)
+        grad_log_mass = weights.new_empty(indices.shape)
+        with torch.cuda.device_of(x):
+            attend_gradient_kernel[(batch * count,)](
+                pull.contiguous(),
+                weights,
+                x,
+                z,
+                indices,
+                grad_x,
+                grad_z,
+                grad_log_mass,
+                count,
+                z.shape[1],
+                channels,
+                ctx.sharpness,
+                SLOTS=power_of_two(k),
+                **_shapes(inside, z.shape[2], k, channels),
+            )
+        return grad_x, grad_z.to(z.dtype), None, grad_log_mass, None
+
+
+class _Carry(torch.autograd.Function):
+    @staticmethod
+    @full_precision
+    def forward(
+        ctx: Any,
+        weights: Tensor,
+        values: Tensor,
+        indices: Tensor,
+        size: tuple[int, int],
+        block: tuple[int, int],
+        exemplar_block: tuple[int, int],
+    ) -> Tensor:
+        from rabit.alignment.fused_kernels import carry_kernel
+
+        weights, indices = weights.contiguous(), indices.contiguous()
+        (batch, count, inside, _), k = weights.shape, indices.shape[2]
+        others, channels = exemplar_block[0] * exemplar_block[1], values.shape[1]
+        out = values.new_empty((batch, channels, *size))
+        shapes = _shapes(inside, others, k, channels)
+        ctx.across = (size[1] // block[1], values.shape[3] // exemplar_block[1])
+        ctx.widths = {"WIDTH": block[1], "EXEMPLAR_WIDTH": exemplar_block[1]}
+        with torch.cuda.device_of(weights):
+            carry_kernel[(batch * count, -(-channels // shapes["CHANNELS"]))](
+                weights,
+                values,
+                indices,
+                out,
+                count,
+                *ctx.across,
+                channels,
+                *values.stride(),
+                *out.stride(),
+                **ctx.widths,
+                **shapes,
+            )
+        ctx.save_for_backward(weights, values, indices)
+        return out
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx: Any, pull: Tensor) -> tuple[Tensor | None, ...]:
+        from rabit.alignment.fused_kernels import carry_gradient_kernel
+
+        weights, values, indices = ctx.saved_tensors
+        need_weights, need_values = ctx.needs_input_grad[:2]
+        (batch, count, inside, candidates), k = weights.shape, indices.shape[2]
+        grad_weights = torch.empty_like(weights) if need_weights else None
+        grad_values = torch.zeros_like(values, dtype=torch.float32) if need_values else None
+        with torch.cuda.device_of(weights):
+            carry_gradient_kernel[(batch * count,)](
+                pull,
+                weights,
+                values,
+                indices,
+                grad_weights,
+                grad_values,
+                count,
+                *ctx.across,
+                values.shape[1],
+                *values.stride(),
+                *(values if grad_values is None else grad_values).stride(),
+                *pull.stride(),
+                **ctx.widths,
+                **_shapes(inside, candidates // k, k, values.shape[1]),
+            )
+        if grad_values is not None:
+            grad_values = grad_values.to(values.dtype)
+        return grad_weights, grad_values, None, None, None, None
+
+
+def _shapes(inside: int, others: int, k: int, channels: int) -> dict[str, int]:
+    """What the programs are compiled for."""
+    rows, columns = power_of_two(inside), power_of_two(others)
+    return {
+        "INSIDE": inside,
+        "IN": rows,
+        "OTHERS": others,
+        "OUT": columns,
+        "K": k,
+        "CHANNELS": min(power_of_two(channels), max(1, NUMBERS // (rows * columns))),
+    }
