@@ -11,10 +11,12 @@ from torch import Tensor
 from rabit.alignment.attention import attend_blocks
 from rabit.alignment.border import bordered
 from rabit.alignment.correspondence import Correspondence
+from rabit.alignment.fused_bilevel import can_fuse_levels, fused_bilevel
 from rabit.alignment.levels import Descriptor, in_row_major, rank_levels
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.ranking import Ranking
 from rabit.functional.blocks import nested_order
+from rabit.functional.finite import check_finite
 from rabit.functional.normalise import unit_blocks
 
 
@@ -54,21 +56,25 @@ def bilevel(
         The correspondence, with the ranking's mass, threshold and residual.
 
     Raises:
-        ValueError: a block that does not divide the maps or the larger blocks, k larger than the
-            number of exemplar blocks to choose from, epsilon not positive, a negative border, or an
-            unknown descriptor.
+        ValueError: features that are not finite, a block that does not divide the maps or the
+            larger blocks, k larger than the number of exemplar blocks to choose from, epsilon not
+            positive, a negative border, or an unknown descriptor.
     """
     if border < 0:
         raise ValueError(f"border is {border}, expected 0 (none) or more positions")
-    sides = (*coarse, block)
-    queries, exemplars = unit_blocks(x, sides), unit_blocks(z, sides)
-    ranking = rank_levels(
-        queries, exemplars, sides, _counts(z, sides, k, coarse_k), epsilon, descriptor, chunk
-    )
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    weights, places = _attend(
-        queries, exemplars, ranking, exemplar_size, sides, border, temperature, chunk
-    )
+    if not (coarse or border) and descriptor == "concat" and can_fuse_levels(x, z, block, k):
+        ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
+        places = ranking.indices
+    else:
+        check_finite(x, z)
+        sides = (*coarse, block)
+        queries, exemplars = unit_blocks(x, sides), unit_blocks(z, sides)
+        counts = _counts(z, sides, k, coarse_k)
+        ranking = rank_levels(queries, exemplars, sides, counts, epsilon, descriptor, chunk)
+        weights, places = _attend(
+            queries, exemplars, ranking, exemplar_size, sides, border, temperature, chunk
+        )
     if coarse:
         rows = nested_order(size, sides, x.device)
         ranking = in_row_major(ranking, rows, nested_order(exemplar_size, sides, x.device))

@@ -17,20 +17,20 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision
-from rabit.functional.fused import LARGEST_K, power_of_two, triton_works
+from rabit.functional.fused import power_of_two, triton_works
 
-# Products of query and candidate positions that a program holds, one block's and all of them.
-PAIRS = 1024
-ALL_PAIRS = 8192
-# Numbers of such a product, by channels.
+# Numbers that a program holds: a weight for each pair of positions, and features of some channels.
+PAIRS = 4096
 NUMBERS = 4096
+# Of features, a warp.
+NUMBERS_A_WARP = 1024
 
 
 def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
     """Returns whether `attend` and `carry` take these blocks.
 
-    They need tensors on a GPU on which Triton works, single precision or less, k <= 16, and blocks
-    whose products fit a program: up to 5x5 positions on both sides, or 8x8 with 4x4.
+    They need tensors on a GPU on which Triton works, single precision or less, and at most 4096
+    pairs of a query position and a candidate, each number of them rounded up to a power of two.
 
     Args:
         inside: positions of a query block.
@@ -38,12 +38,9 @@ def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
         k: candidates of a query block.
         *tensors: all that is multiplied.
     """
-    pairs = power_of_two(inside) * power_of_two(others)
     return (
         all(each.is_cuda and each.dtype != torch.float64 for each in tensors)
-        and k <= LARGEST_K
-        and pairs <= PAIRS
-        and pairs * power_of_two(k) <= ALL_PAIRS
+        and power_of_two(inside) * power_of_two(k * others) <= PAIRS
         and triton_works(tensors[0].device)
     )
 
@@ -100,26 +97,8 @@ class _Attend(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, z: Tensor, indices: Tensor, log_mass: Tensor, sharpness: float
     ) -> Tensor:
-        from rabit.alignment.fused_kernels import attend_kernel
-
         x, z, indices = x.contiguous(), z.contiguous(), indices.contiguous()
-        (batch, count, inside, channels), k = x.shape, indices.shape[2]
-        weights = x.new_empty((batch, count, inside, k * z.shape[2]), dtype=torch.float32)
-        with torch.cuda.device_of(x):
-            attend_kernel[(batch * count,)](
-                x,
-                z,
-                indices,
-                log_mass.contiguous(),
-                weights,
-                count,
-                z.shape[1],
-                channels,
-                sharpness,
-                math.sqrt(torch.finfo(torch.float32).tiny),
-                SLOTS=power_of_two(k),
-                **_shapes(inside, z.shape[2], k, channels),
-            )
+        weights = attention_weights(x, z, indices, log_mass.contiguous(), sharpness)
         ctx.sharpness = sharpness
         ctx.save_for_backward(weights, x, z, indices)
         return weights
@@ -128,30 +107,98 @@ class _Attend(torch.autograd.Function):
     @once_differentiable
     @full_precision
     def backward(ctx: Any, pull: Tensor) -> tuple[Tensor | None, ...]:
-        from rabit.alignment.fused_kernels import attend_gradient_kernel
-
         weights, x, z, indices = ctx.saved_tensors
-        (batch, count, inside, channels), k = x.shape, indices.shape[2]
         grad_x, grad_z = torch.empty_like(x), torch.zeros_like(z, dtype=torch.float32)
         grad_log_mass = weights.new_empty(indices.shape)
-        with torch.cuda.device_of(x):
-            attend_gradient_kernel[(batch * count,)](
-                pull.contiguous(),
-                weights,
-                x,
-                z,
-                indices,
-                grad_x,
-                grad_z,
-                grad_log_mass,
-                count,
-                z.shape[1],
-                channels,
-                ctx.sharpness,
-                SLOTS=power_of_two(k),
-                **_shapes(inside, z.shape[2], k, channels),
-            )
+        attention_gradients(
+            pull, weights, x, z, indices, ctx.sharpness, grad_x, grad_z, grad_log_mass
+        )
         return grad_x, grad_z.to(z.dtype), None, grad_log_mass, None
+
+
+def attention_weights(
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    indices: Int[Tensor, "B N k"],
+    log_mass: Float[Tensor, "B N k"],
+    sharpness: float,
+) -> Float[Tensor, "B N b k*c"]:
+    """Computes `attend` of contiguous tensors without a graph; `sharpness` is 1 / temperature."""
+    from rabit.alignment.fused_kernels import attend_kernel
+
+    (batch, count, inside, channels), k = x.shape, indices.shape[2]
+    weights = x.new_empty((batch, count, inside, k * z.shape[2]), dtype=torch.float32)
+    with torch.cuda.device_of(x):
+        attend_kernel[(batch * count,)](
+            x,
+            z,
+            indices,
+            log_mass,
+            weights,
+            count,
+            z.shape[1],
+            channels,
+            sharpness,
+            math.sqrt(torch.finfo(torch.float32).tiny),
+            ALL=power_of_two(k * z.shape[2]),
+            **_shapes(inside, z.shape[2], k, channels),
+        )
+    return weights
+
+
+def attention_gradients(
+    pull: Float[Tensor, "B N b k*c"],
+    weights: Float[Tensor, "B N b k*c"],
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    indices: Int[Tensor, "B N k"],
+    sharpness: float,
+    grad_x: Float[Tensor, "B N b C"],
+    grad_z: Float[Tensor, "B M c C"],
+    grad_log_mass: Float[Tensor, "B N k"],
+    logits: Float[Tensor, "B N k"] | None = None,
+    more_mass: Float[Tensor, "B N k"] | None = None,
+    more_log_mass: Float[Tensor, "B N k"] | None = None,
+) -> None:
+    """Pulls the gradient of `attention_weights` back.
+
+    Args:
+        pull: the weights' gradient.
+        weights: as found.
+        x: as given, like all up to the sharpness.
+        z: as given.
+        indices: as given.
+        sharpness: as given.
+        grad_x: written to.
+        grad_z: added to; float32.
+        grad_log_mass: written to; with `logits` it is `selection_pull` of all gradients.
+        logits: of the masses.
+        more_mass: gradient that mass has from elsewhere.
+        more_log_mass: gradient that log mass has from elsewhere.
+    """
+    from rabit.alignment.fused_kernels import attend_gradient_kernel
+
+    (batch, count, inside, channels), k = x.shape, indices.shape[2]
+    with torch.cuda.device_of(x):
+        attend_gradient_kernel[(batch * count,)](
+            pull.contiguous(),
+            weights,
+            x,
+            z,
+            indices,
+            grad_x,
+            grad_z,
+            grad_log_mass,
+            logits,
+            None if more_mass is None else more_mass.contiguous(),
+            None if more_log_mass is None else more_log_mass.contiguous(),
+            count,
+            z.shape[1],
+            channels,
+            sharpness,
+            ALL=power_of_two(k * z.shape[2]),
+            **_shapes(inside, z.shape[2], k, channels),
+        )
 
 
 class _Carry(torch.autograd.Function):
@@ -218,6 +265,7 @@ class _Carry(torch.autograd.Function):
                 *(values if grad_values is None else grad_values).stride(),
                 *pull.stride(),
                 **ctx.widths,
+                ALL=power_of_two(candidates),
                 **_shapes(inside, candidates // k, k, values.shape[1]),
             )
         if grad_values is not None:
@@ -227,12 +275,13 @@ class _Carry(torch.autograd.Function):
 
 def _shapes(inside: int, others: int, k: int, channels: int) -> dict[str, int]:
     """What the programs are compiled for."""
-    rows, columns = power_of_two(inside), power_of_two(others)
+    rows = power_of_two(inside)
+    columns = min(power_of_two(channels), max(16, NUMBERS // rows))
     return {
         "INSIDE": inside,
         "IN": rows,
         "OTHERS": others,
-        "OUT": columns,
         "K": k,
-        "CHANNELS": min(power_of_two(channels), max(1, NUMBERS // (rows * columns))),
+        "CHANNELS": columns,
+        "num_warps": min(8, max(1, rows * columns // NUMBERS_A_WARP)),
     }

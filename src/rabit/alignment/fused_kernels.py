@@ -1,9 +1,12 @@
 # mypy: disallow-untyped-decorators=False
 """Triton programs behind `rabit.alignment.fused`, which alone imports this module, when needed.
 
-Each program works on one query block n of b = INSIDE positions and its K candidates, exemplar
-blocks of c = OTHERS positions. IN, OUT and SLOTS are the powers of two that hold b, c and K
+Each program works on one query block n of b = INSIDE positions and its K OTHERS candidates, the
+positions of K exemplar blocks of c = OTHERS. IN and ALL are the powers of two that hold b and K c
 numbers, CHANNELS is how many channels are worked on at once.
+
+Candidates are taken one after the other: of a sum over a product of three axes Triton makes a
+matrix product, which is less exact and, over an axis of less than 8 numbers, wrong (Triton 3.6).
 """
 
 from __future__ import annotations
@@ -27,43 +30,39 @@ def attend_kernel(
     INSIDE: tl.constexpr,
     IN: tl.constexpr,
     OTHERS: tl.constexpr,
-    OUT: tl.constexpr,
     K: tl.constexpr,
-    SLOTS: tl.constexpr,
+    ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
-    """Weighs the candidates' positions; those below `least` weigh nothing.
+    """Weighs the candidates; weights below `least` are nothing.
 
     `sharpness` is 1 / temperature; there are `count` query and `blocks` exemplar blocks an image.
     """
     row = tl.program_id(0).to(tl.int64)
     first = row // count * blocks
-    i, j, slot = tl.arange(0, IN), tl.arange(0, OUT), tl.arange(0, SLOTS)
-    logits = tl.full((IN, SLOTS, OUT), float("-inf"), tl.float32)
-    for rank in range(K):
-        block = first + tl.load(indices_ptr + row * K + rank)
-        products = tl.zeros((IN, OUT), tl.float32)
-        for start in range(0, channels, CHANNELS):
-            c = start + tl.arange(0, CHANNELS)
-            x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
-            z_at = (block * OTHERS + j)[:, None] * channels + c[None, :]
-            x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
-            z_in = (j < OTHERS)[:, None] & (c < channels)[None, :]
-            x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
-            z = tl.load(z_ptr + z_at, mask=z_in, other=0.0).to(tl.float32)
-            products += tl.sum(x[:, None, :] * z[None, :, :], 2)
-        found = products * sharpness + tl.load(log_mass_ptr + row * K + rank)
-        found = tl.where((j < OTHERS)[None, :], found, float("-inf"))
-        logits = tl.where((slot == rank)[None, :, None], found[:, None, :], logits)
+    i, candidate = tl.arange(0, IN), tl.arange(0, ALL)
+    logits = tl.zeros((IN, ALL), tl.float32)
+    for start in range(0, channels, CHANNELS):
+        c = start + tl.arange(0, CHANNELS)
+        x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
+        x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
+        x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
+        for each in range(K * OTHERS):
+            block = first + tl.load(indices_ptr + row * K + each // OTHERS)
+            z_at = (block * OTHERS + each % OTHERS) * channels + c
+            z = tl.load(z_ptr + z_at, mask=c < channels, other=0.0).to(tl.float32)
+            product = tl.sum(x * z[None, :], 1)
+            logits += tl.where((candidate == each)[None, :], product[:, None], 0.0)
 
-    best = tl.max(tl.max(logits, 2), 1)
-    weights = tl.exp(logits - best[:, None, None])
-    weights = weights / tl.sum(tl.sum(weights, 2), 1)[:, None, None]
+    valid = candidate < K * OTHERS
+    prior_at = log_mass_ptr + row * K + candidate // OTHERS
+    prior = tl.load(prior_at, mask=valid, other=float("-inf"))
+    logits = logits * sharpness + prior[None, :]
+    weights = tl.exp(logits - tl.max(logits, 1)[:, None])
+    weights = weights / tl.sum(weights, 1)[:, None]
     weights = tl.where(weights < least, 0.0, weights)
-    candidate = slot[:, None] * OTHERS + j[None, :]
-    at = (row * INSIDE + i)[:, None, None] * (K * OTHERS) + candidate[None, :, :]
-    valid = (slot < K)[:, None] & (j < OTHERS)[None, :]
-    tl.store(weights_ptr + at, weights, mask=(i < INSIDE)[:, None, None] & valid[None, :, :])
+    at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
+    tl.store(weights_ptr + at, weights, mask=(i < INSIDE)[:, None] & valid[None, :])
 
 
 @triton.jit
@@ -76,6 +75,9 @@ def attend_gradient_kernel(
     grad_x_ptr: tl.tensor,
     grad_z_ptr: tl.tensor,
     grad_log_mass_ptr: tl.tensor,
+    logits_ptr: tl.tensor | None,
+    more_mass_ptr: tl.tensor | None,
+    more_log_mass_ptr: tl.tensor | None,
     count: tl.tensor,
     blocks: tl.tensor,
     channels: tl.tensor,
@@ -83,42 +85,53 @@ def attend_gradient_kernel(
     INSIDE: tl.constexpr,
     IN: tl.constexpr,
     OTHERS: tl.constexpr,
-    OUT: tl.constexpr,
     K: tl.constexpr,
-    SLOTS: tl.constexpr,
+    ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
-    """Pulls the weights' gradient back: stores those of x and log mass, adds those of z."""
+    """Pulls the weights' gradient back: stores those of x and log mass, adds those of z.
+
+    Where the masses' logits are given, the gradients that mass and log mass have from elsewhere are
+    added, and what is stored is `gradient.selection_pull` of them all.
+    """
     row = tl.program_id(0).to(tl.int64)
     first = row // count * blocks
-    i, j, slot = tl.arange(0, IN), tl.arange(0, OUT), tl.arange(0, SLOTS)
-    candidate = slot[:, None] * OTHERS + j[None, :]
-    at = (row * INSIDE + i)[:, None, None] * (K * OTHERS) + candidate[None, :, :]
-    valid = ((slot < K)[:, None] & (j < OTHERS)[None, :])[None, :, :] & (i < INSIDE)[:, None, None]
+    i, candidate = tl.arange(0, IN), tl.arange(0, ALL)
+    at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
+    valid = (i < INSIDE)[:, None] & (candidate < K * OTHERS)[None, :]
     weights = tl.load(weights_ptr + at, mask=valid, other=0.0)
     change = weights * tl.load(pull_ptr + at, mask=valid, other=0.0)
-    change -= weights * tl.sum(tl.sum(change, 2), 1)[:, None, None]
-    masses = tl.sum(tl.sum(change, 2), 0)
-    tl.store(grad_log_mass_ptr + row * K + slot, masses, mask=slot < K)
+    change -= weights * tl.sum(change, 1)[:, None]
+    received = tl.sum(change, 0)
+    for rank in range(K):
+        mass = tl.sum(tl.where(candidate // OTHERS == rank, received, 0.0), 0)
+        own = row * K + rank
+        if logits_ptr is not None:
+            logit = tl.load(logits_ptr + own)
+            if more_log_mass_ptr is not None:
+                mass += tl.load(more_log_mass_ptr + own)
+            if more_mass_ptr is not None:
+                mass += tl.load(more_mass_ptr + own) / (1.0 + tl.exp(-logit))
+            mass = mass / (1.0 + tl.exp(logit))
+        tl.store(grad_log_mass_ptr + own, mass)
 
+    change *= sharpness
     for start in range(0, channels, CHANNELS):
         c = start + tl.arange(0, CHANNELS)
         x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
         x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
-        z_in = (j < OTHERS)[:, None] & (c < channels)[None, :]
         x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
         grad_x = tl.zeros((IN, CHANNELS), tl.float32)
-        for rank in range(K):
-            block = first + tl.load(indices_ptr + row * K + rank)
-            chosen = tl.where((slot == rank)[None, :, None], change, 0.0)
-            products = tl.sum(chosen, 1) * sharpness
-            z_at = (block * OTHERS + j)[:, None] * channels + c[None, :]
-            z = tl.load(z_ptr + z_at, mask=z_in, other=0.0).to(tl.float32)
-            grad_x += tl.sum(products[:, :, None] * z[None, :, :], 1)
-            # Blocks whose every weight is negligible have no gradient to add.
-            if tl.max(tl.max(tl.abs(products), 1), 0) > 0:
-                grad_z = tl.sum(products[:, :, None] * x[:, None, :], 0)
-                tl.atomic_add(grad_z_ptr + z_at, grad_z, mask=z_in, sem="relaxed")
+        for each in range(K * OTHERS):
+            block = first + tl.load(indices_ptr + row * K + each // OTHERS)
+            z_at = (block * OTHERS + each % OTHERS) * channels + c
+            z = tl.load(z_ptr + z_at, mask=c < channels, other=0.0).to(tl.float32)
+            product = tl.sum(tl.where((candidate == each)[None, :], change, 0.0), 1)
+            grad_x += product[:, None] * z[None, :]
+            # A candidate whose every weight is negligible has no gradient to add.
+            if tl.max(tl.abs(product), 0) > 0:
+                grad_z = tl.sum(product[:, None] * x, 0)
+                tl.atomic_add(grad_z_ptr + z_at, grad_z, mask=c < channels, sem="relaxed")
         tl.store(grad_x_ptr + x_at, grad_x.to(grad_x_ptr.dtype.element_ty), mask=x_in)
 
 
@@ -145,7 +158,6 @@ def carry_kernel(
     INSIDE: tl.constexpr,
     IN: tl.constexpr,
     OTHERS: tl.constexpr,
-    OUT: tl.constexpr,
     K: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
@@ -156,21 +168,19 @@ def carry_kernel(
     """
     row = tl.program_id(0).to(tl.int64)
     image, own = row // count, row % count
-    i, j = tl.arange(0, IN), tl.arange(0, OUT)
+    i = tl.arange(0, IN)
     c = tl.program_id(1) * CHANNELS + tl.arange(0, CHANNELS)
     sums = tl.zeros((IN, CHANNELS), tl.float32)
-    for rank in range(K):
-        block = tl.load(indices_ptr + row * K + rank)
+    for each in range(K * OTHERS):
+        block = tl.load(indices_ptr + row * K + each // OTHERS)
+        j = each % OTHERS
         down = block // exemplar_across * (OTHERS // EXEMPLAR_WIDTH) + j // EXEMPLAR_WIDTH
         right = block % exemplar_across * EXEMPLAR_WIDTH + j % EXEMPLAR_WIDTH
-        at = image * values_b + down * values_h + right * values_w
-        at = at[:, None] + c[None, :] * values_c
-        inside = (j < OTHERS)[:, None] & (c < channels)[None, :]
-        values = tl.load(values_ptr + at, mask=inside, other=0.0).to(tl.float32)
-        at = (row * INSIDE + i)[:, None] * (K * OTHERS) + rank * OTHERS + j[None, :]
-        inside = (i < INSIDE)[:, None] & (j < OTHERS)[None, :]
-        weights = tl.load(weights_ptr + at, mask=inside, other=0.0)
-        sums += tl.sum(weights[:, :, None] * values[None, :, :], 1)
+        values_at = image * values_b + down * values_h + right * values_w + c * values_c
+        values = tl.load(values_ptr + values_at, mask=c < channels, other=0.0).to(tl.float32)
+        weights_at = (row * INSIDE + i) * (K * OTHERS) + each
+        weights = tl.load(weights_ptr + weights_at, mask=i < INSIDE, other=0.0)
+        sums += weights[:, None] * values[None, :]
     y = own // across * (INSIDE // WIDTH) + i // WIDTH
     x = own % across * WIDTH + i % WIDTH
     at = (image * out_b + y * out_h + x * out_w)[:, None] + c[None, :] * out_c
@@ -207,42 +217,40 @@ def carry_gradient_kernel(
     INSIDE: tl.constexpr,
     IN: tl.constexpr,
     OTHERS: tl.constexpr,
-    OUT: tl.constexpr,
     K: tl.constexpr,
+    ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
     """Pulls the gradient of `carry_kernel` back: stores the weights', adds the values'."""
     row = tl.program_id(0).to(tl.int64)
     image, own = row // count, row % count
-    i, j = tl.arange(0, IN), tl.arange(0, OUT)
+    i, candidate = tl.arange(0, IN), tl.arange(0, ALL)
     y = own // across * (INSIDE // WIDTH) + i // WIDTH
     x = own % across * WIDTH + i % WIDTH
     pull_at = image * pull_b + y * pull_h + x * pull_w
-    for rank in range(K):
-        block = tl.load(indices_ptr + row * K + rank)
-        down = block // exemplar_across * (OTHERS // EXEMPLAR_WIDTH) + j // EXEMPLAR_WIDTH
-        right = block % exemplar_across * EXEMPLAR_WIDTH + j % EXEMPLAR_WIDTH
-        values_at = image * values_b + down * values_h + right * values_w
-        grad_at = image * grad_b + down * grad_h + right * grad_w
-        at = (row * INSIDE + i)[:, None] * (K * OTHERS) + rank * OTHERS + j[None, :]
-        paired = (i < INSIDE)[:, None] & (j < OTHERS)[None, :]
-        weights = tl.load(weights_ptr + at, mask=paired, other=0.0)
-        grad_weights = tl.zeros((IN, OUT), tl.float32)
-        for start in range(0, channels, CHANNELS):
-            c = start + tl.arange(0, CHANNELS)
-            inside = (i < INSIDE)[:, None] & (c < channels)[None, :]
-            others = (j < OTHERS)[:, None] & (c < channels)[None, :]
-            pull = tl.load(
-                pull_ptr + pull_at[:, None] + c[None, :] * pull_c, mask=inside, other=0.0
-            ).to(tl.float32)
+    grad_weights = tl.zeros((IN, ALL), tl.float32)
+    for start in range(0, channels, CHANNELS):
+        c = start + tl.arange(0, CHANNELS)
+        inside = (i < INSIDE)[:, None] & (c < channels)[None, :]
+        where = pull_at[:, None] + c[None, :] * pull_c
+        pull = tl.load(pull_ptr + where, mask=inside, other=0.0).to(tl.float32)
+        for each in range(K * OTHERS):
+            block = tl.load(indices_ptr + row * K + each // OTHERS)
+            j = each % OTHERS
+            down = block // exemplar_across * (OTHERS // EXEMPLAR_WIDTH) + j // EXEMPLAR_WIDTH
+            right = block % exemplar_across * EXEMPLAR_WIDTH + j % EXEMPLAR_WIDTH
             if grad_weights_ptr is not None:
-                values = tl.load(
-                    values_ptr + values_at[:, None] + c[None, :] * values_c, mask=others, other=0.0
-                ).to(tl.float32)
-                grad_weights += tl.sum(pull[:, None, :] * values[None, :, :], 2)
+                there = image * values_b + down * values_h + right * values_w + c * values_c
+                values = tl.load(values_ptr + there, mask=c < channels, other=0.0).to(tl.float32)
+                product = tl.sum(pull * values[None, :], 1)
+                grad_weights += tl.where((candidate == each)[None, :], product[:, None], 0.0)
             if grad_values_ptr is not None:
-                received = tl.sum(weights[:, :, None] * pull[:, None, :], 0)
-                to = grad_values_ptr + grad_at[:, None] + c[None, :] * grad_c
-                tl.atomic_add(to, received, mask=others, sem="relaxed")
-        if grad_weights_ptr is not None:
-            tl.store(grad_weights_ptr + at, grad_weights, mask=paired)
+                weight_at = (row * INSIDE + i) * (K * OTHERS) + each
+                weights = tl.load(weights_ptr + weight_at, mask=i < INSIDE, other=0.0)
+                received = tl.sum(weights[:, None] * pull, 0)
+                to = image * grad_b + down * grad_h + right * grad_w + c * grad_c
+                tl.atomic_add(grad_values_ptr + to, received, mask=c < channels, sem="relaxed")
+    if grad_weights_ptr is not None:
+        at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
+        inside = (i < INSIDE)[:, None] & (candidate < K * OTHERS)[None, :]
+        tl.store(grad_weights_ptr + at, grad_weights, mask=inside)

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -177,8 +176,8 @@ class _RankCandidates(torch.autograd.Function):
         ctx.save_for_backward(x, z, prior, larger, logits, place, *solution)
         outputs = (
             plan.indices.view(*lead, k),
-            torch.sigmoid(logits).view(*lead, k),
-            F.logsigmoid(logits).view(*lead, k),
+            plan.mass.view(*lead, k),
+            plan.log_mass.view(*lead, k),
             peak,
             plan.value.view(lead),
             plan.residual.view(lead),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import math
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from rabit.alignment.dense import dense, dense_stored
 from rabit.alignment.patchmatch import patchmatch
 from rabit.alignment.transport import transport
 from rabit.functional.dtype import working_dtype
+from rabit.functional.finite import check_finite
 
 
 def correspond(
@@ -57,18 +59,21 @@ def correspond(
     """
     if method not in METHODS:
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
-    build = METHODS[method]
-    known = list(inspect.signature(build).parameters)[2:]
+    build, known = METHODS[method], _options(method)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ValueError(
             f"method {method!r} has no option {', '.join(unknown)}; it has {', '.join(known)}"
         )
     _check_features(x, z)
+    # The ranking checks it itself, on a GPU by what became of them.
+    if build is not bilevel:
+        check_finite(x, z)
     if "temperature" in options:
         _check_temperature(options["temperature"])
-    if torch.is_autocast_enabled(x.device.type):
-        x, z = (side.to(working_dtype(side)) for side in (x, z))
+    if not torch.is_autocast_enabled(x.device.type):
+        return build(x, z, **options)
+    x, z = (side.to(working_dtype(side)) for side in (x, z))
     with torch.autocast(x.device.type, enabled=False):
         return build(x, z, **options)
 
@@ -82,6 +87,11 @@ METHODS: dict[str, Callable[..., Correspondence]] = {
 }
 
 
+@functools.cache
+def _options(method: str) -> tuple[str, ...]:
+    return tuple(inspect.signature(METHODS[method]).parameters)[2:]
+
+
 def _check_temperature(temperature: float) -> None:
     if not 0 < temperature < math.inf:
         raise ValueError(f"temperature is {temperature}, expected a positive number such as 0.01")
@@ -93,14 +103,6 @@ def _check_features(x: Tensor, z: Tensor) -> None:
             raise ValueError(
                 f"features {name} have shape {tuple(features.shape)} and dtype {features.dtype}, "
                 "expected floating-point features (B, C, H, W)"
-            )
-    # NaN and infinity come through to the extremes; a GPU is waited for once.
-    extremes = torch.stack([each for side in (x, z) for each in side.detach().aminmax()])
-    for name, features, pair in zip("xz", (x, z), extremes.view(2, 2).tolist(), strict=True):
-        if not all(map(math.isfinite, pair)):
-            raise ValueError(
-                f"features {name} of shape {tuple(features.shape)} contain NaN or infinite "
-                "numbers; look at the network or the input that made them"
             )
     if x.shape[:2] != z.shape[:2]:
         raise ValueError(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -93,7 +92,7 @@ class _RankBlocks(torch.autograd.Function):
             scores
             for image in range(len(x))
             for _, product in _scores(x[image], z[image], scale, chunk, together)
-            for scores in product.split(_rows_at_once(x, z, chunk))
+            for scores in product.split(rows_at_once(x, z, chunk))
         )
         plan = solve_plan(chunks, k, epsilon)
         lead = x.shape[:2]
@@ -105,7 +104,8 @@ class _RankBlocks(torch.autograd.Function):
         residual = plan.residual.view(lead)
         ctx.mark_non_differentiable(indices, threshold, residual)
         ctx.set_materialize_grads(False)
-        return indices, torch.sigmoid(logits), F.logsigmoid(logits), peak, threshold, residual
+        mass, log_mass = plan.mass.view(*lead, k), plan.log_mass.view(*lead, k)
+        return indices, mass, log_mass, peak, threshold, residual
 
     @staticmethod
     @once_differentiable
@@ -117,8 +117,9 @@ class _RankBlocks(torch.autograd.Function):
         x, z, indices, logits, pivot, shift, spread = ctx.saved_tensors
         pull = selection_pull(logits, grad_mass, grad_log_mass)
         dtype = working_dtype(x, z)
-        # On a GPU the gradient is rounded as the features are, for a product like the scores'.
-        operand = x.dtype if x.is_cuda and x.dtype == z.dtype else dtype
+        # On a GPU the gradient is rounded as bfloat16 features are, for a product like the scores'.
+        half = x.is_cuda and x.dtype == z.dtype == torch.bfloat16
+        operand = x.dtype if half else dtype
         grad_x, grad_z = torch.empty_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
         for image in range(len(x)):
             exemplar = z[image].to(operand)
@@ -165,7 +166,7 @@ def _scores(
     half = x.is_cuda and x.dtype == z.dtype and math.frexp(scale)[0] == 0.5
     operand = x.dtype if half else dtype
     columns = z.to(operand).T
-    step = min(len(x), together * _rows_at_once(x, z, chunk))
+    step = min(len(x), together * rows_at_once(x, z, chunk))
     memory = x.new_empty(step, len(z), dtype=dtype)
     for start in range(0, len(x), step):
         rows = slice(start, min(start + step, len(x)))
@@ -174,7 +175,7 @@ def _scores(
         yield rows, wide_product(queries, columns, out=memory[: len(queries)])
 
 
-def _rows_at_once(x: Tensor, z: Tensor, chunk: int | None) -> int:
-    """Rows of a chunk: the given ones, or as many as fit the budget of scores."""
+def rows_at_once(x: Float[Tensor, "..."], z: Float[Tensor, "... M D"], chunk: int | None) -> int:
+    """Returns the rows of a chunk: the given ones, or as many as fit the budget of scores."""
     budget = SCORES_CPU if x.device.type == "cpu" else SCORES_GPU
     return chunk or max(1, budget // max(1, z.shape[-2]))

@@ -68,7 +68,7 @@ def full_precision(compute: Callable[Arguments, Result]) -> Callable[Arguments, 
     def outside(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         devices = (each.device.type for each in args if isinstance(each, Tensor))
         device = next(devices, None)
-        if device is None:
+        if device is None or not torch.is_autocast_enabled(device):
             return compute(*args, **kwargs)
         with torch.autocast(device, enabled=False):
             return compute(*args, **kwargs)

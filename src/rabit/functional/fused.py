@@ -10,6 +10,7 @@ import functools
 import math
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import chain
 from types import ModuleType
@@ -118,24 +119,72 @@ def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshol
     rows, count = scores.shape
     if rows == 0 or k == count:
         return solve_threshold(scores, k, epsilon)
-    scores = scores.contiguous()
-    slope = 4.0 / epsilon
-    indices = torch.empty((rows, k), dtype=torch.int64, device=scores.device)
-    best = scores.new_empty((rows, k))
-    shift, spread, residual = (scores.new_empty((rows, 1)) for _ in range(3))
-    steps = torch.empty((rows, 1), dtype=torch.int32, device=scores.device)
+    out = Solved.empty(rows, k, scores)
+    solve_into(out, scores.contiguous(), epsilon)
+    top, logits, mass, log_mass = out.chosen
+    pivot, shift, spread, residual, value = out.each
+    plan = (pivot, shift, 4.0 / epsilon, spread, residual, value, logits, mass, log_mass)
+    return Threshold(out.indices, top, *plan, out.steps)
+
+
+@dataclass(frozen=True)
+class Solved:
+    """Where `solve_into` writes the R solved rows.
+
+    Args:
+        indices: (R, k) int64.
+        chosen: (4, R, k) scores, logits, mass and log mass of the k best.
+        each: (5, R, 1) pivot, shift, spread, residual and threshold.
+        steps: (R, 1) int32 as in `Threshold`.
+    """
+
+    indices: Int[Tensor, "R k"]
+    chosen: Float[Tensor, "4 R k"]
+    each: Float[Tensor, "5 R 1"]
+    steps: Int[Tensor, "R 1"]
+
+    @classmethod
+    def empty(cls, rows: int, k: int, like: Tensor) -> Solved:
+        """Returns memory for some rows on a tensor's device."""
+        return cls(
+            indices=like.new_empty((rows, k), dtype=torch.int64),
+            chosen=like.new_empty((4, rows, k), dtype=torch.float32),
+            each=like.new_empty((5, rows, 1), dtype=torch.float32),
+            steps=like.new_empty((rows, 1), dtype=torch.int32),
+        )
+
+
+def solve_into(
+    out: Solved,
+    scores: Float[Tensor, "r N"],
+    epsilon: float,
+    scale: float = 1.0,
+    first: int = 0,
+) -> None:
+    """Solves rows of scores times a scale in one launch.
+
+    Args:
+        out: written to.
+        scores: (r, N) finite contiguous scores for which `can_fuse` holds, k < N.
+        epsilon: regularisation, > 0, in units of the scaled scores.
+        scale: > 0.
+        first: number of the first of them among the rows of `out`.
+    """
+    rows, count = scores.shape
+    total, k = out.indices.shape
     tile = power_of_two(count)
     with torch.cuda.device_of(scores):
         _kernels().solve_kernel[(rows,)](
             scores,
-            indices,
-            best,
-            shift,
-            spread,
-            residual,
-            steps,
+            out.indices,
+            out.chosen,
+            out.each,
+            out.steps,
+            first,
+            total,
             count,
-            slope,
+            scale,
+            4.0 / epsilon,
             math.log(k) + 1,
             math.log(count - k) + 1,
             8 * torch.finfo(scores.dtype).eps,
@@ -145,11 +194,10 @@ def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshol
             MAX_STEPS=MAX_ITERATIONS,
             num_warps=warps(tile),
         )
-    return Threshold(indices, best, best[:, k - 1 : k], shift, slope, spread, residual, steps)
 
 
 def score_gradient_rows(
-    scores: Float[Tensor, "R N"],
+    scores: Float[Tensor, "r N"],
     indices: Int[Tensor, "R k"],
     pull: Float[Tensor, "R k"],
     pivot: Float[Tensor, "R 1"],
@@ -158,11 +206,13 @@ def score_gradient_rows(
     slope: float,
     pull_of_best: Float[Tensor, "R"] | None = None,
     dtype: torch.dtype | None = None,
-) -> Float[Tensor, "R N"]:
+    scale: float = 1.0,
+    first: int = 0,
+) -> Float[Tensor, "r N"]:
     """Does what `gradient.score_gradient` does, in one launch.
 
     Args:
-        scores: (R, N) scores for which `can_fuse` holds.
+        scores: (r, N) scores for which `can_fuse` holds; r = R, but with `first`.
         indices: (R, k) the selected ones, each once.
         pull: (R, k) from `gradient.selection_pull`.
         pivot: (R, 1) as in `Threshold`.
@@ -171,9 +221,11 @@ def score_gradient_rows(
         slope: 4 / epsilon.
         pull_of_best: (R,) added to the gradient of each row's best score.
         dtype: of the result; the scores' if None.
+        scale: what the scores are times it to all others; the gradient is that of the scores.
+        first: number of the first score's row among the rows of all others.
 
     Returns:
-        (R, N): the gradient of `score_gradient`, with its cut-offs.
+        (r, N): the gradient of `score_gradient`, with its cut-offs.
     """
     (rows, count), k = scores.shape, indices.shape[1]
     scores = scores.contiguous()
@@ -190,7 +242,9 @@ def score_gradient_rows(
             spread.contiguous(),
             None if pull_of_best is None else pull_of_best.contiguous(),
             grad,
+            first,
             count,
+            scale,
             slope,
             0.9 * math.log(tiny),
             tiny**0.8,

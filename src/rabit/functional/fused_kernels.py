@@ -75,12 +75,13 @@ def _balance(
 def solve_kernel(
     scores_ptr: tl.tensor,
     indices_ptr: tl.tensor,
-    best_ptr: tl.tensor,
-    shift_ptr: tl.tensor,
-    spread_ptr: tl.tensor,
-    residual_ptr: tl.tensor,
+    chosen_ptr: tl.tensor,
+    each_ptr: tl.tensor,
     steps_ptr: tl.tensor,
+    first: tl.tensor,
+    total: tl.tensor,
     count: tl.tensor,
+    scale: tl.tensor,
     slope: tl.tensor,
     low_margin: tl.tensor,
     high: tl.tensor,
@@ -90,16 +91,19 @@ def solve_kernel(
     TILE: tl.constexpr,
     MAX_STEPS: tl.constexpr,
 ) -> None:
-    """Solves one row of scores: its k best and the shift with sum p = k.
+    """Solves one row of scores, times `scale`: its k best and the shift with sum p = k.
 
-    The bracket of the shift is [x_(k+1) - low_margin, high], as in `threshold._find_shift`.
-    `steps` is the number of steps taken, negative if they did not suffice.
+    The bracket of the shift is [x_(k+1) - low_margin, high], as in `threshold._find_shift`. Of the
+    `total` rows of the results it is that numbered `first` and up. `chosen` are 4 numbers for each
+    of the k best: score, logit, mass and log mass; `each` are 5 for each row: pivot, shift, spread,
+    residual and threshold. `steps` is the number of steps taken, negative if they did not suffice.
     """
     row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, TILE)
     slot = tl.arange(0, SLOTS)
     chosen = slot < K
     scores = tl.load(scores_ptr + row * count + column, mask=column < count, other=float("-inf"))
+    scores = scores * scale
     best, indices, others = _k_best(scores, column, count, K, SLOTS)
     pivot = tl.sum(tl.where(slot == K - 1, best, 0.0), 0)
     runner_up = tl.max(others, 0)
@@ -124,11 +128,22 @@ def solve_kernel(
         steps += 1
     settled = tl.minimum(tl.abs(step), high - low) <= limit
 
-    tl.store(indices_ptr + row * K + slot, indices.to(tl.int64), mask=chosen)
-    tl.store(best_ptr + row * K + slot, best, mask=chosen)
-    tl.store(shift_ptr + row, shift)
-    tl.store(spread_ptr + row, spread)
-    tl.store(residual_ptr + row, tl.abs(missing - excess))
+    logits = x - shift
+    decay = tl.exp(-tl.abs(logits))
+    mass = tl.where(logits > 0, 1.0, decay) / (1.0 + decay)
+    log_mass = tl.minimum(logits, 0.0) - tl.log(1.0 + decay)
+    row += first
+    place = row * K + slot
+    tl.store(indices_ptr + place, indices.to(tl.int64), mask=chosen)
+    tl.store(chosen_ptr + place, best, mask=chosen)
+    tl.store(chosen_ptr + total * K + place, logits, mask=chosen)
+    tl.store(chosen_ptr + 2 * total * K + place, mass, mask=chosen)
+    tl.store(chosen_ptr + 3 * total * K + place, log_mass, mask=chosen)
+    tl.store(each_ptr + row, pivot)
+    tl.store(each_ptr + total + row, shift)
+    tl.store(each_ptr + 2 * total + row, spread)
+    tl.store(each_ptr + 3 * total + row, tl.abs(missing - excess))
+    tl.store(each_ptr + 4 * total + row, pivot + shift / slope)
     tl.store(steps_ptr + row, tl.where(settled, steps, -steps))
 
 
@@ -142,7 +157,9 @@ def gradient_kernel(
     spread_ptr: tl.tensor,
     pull_of_best_ptr: tl.tensor | None,
     grad_ptr: tl.tensor,
+    first: tl.tensor,
     count: tl.tensor,
+    scale: tl.tensor,
     slope: tl.tensor,
     floor: tl.tensor,
     flat: tl.tensor,
@@ -151,8 +168,9 @@ def gradient_kernel(
     SLOTS: tl.constexpr,
     TILE: tl.constexpr,
 ) -> None:
-    """One tile of one row of `topk.score_gradient`.
+    """One tile of one row of `gradient.score_gradient`, of scores times `scale`.
 
+    It is that numbered `first` and up of the rows that all but scores and gradient have.
     `floor` is the smallest argument of the exponential, `flat` the spread below which the plan is
     constant, `smallest` the size up to which a gradient is 0. The pull of the best score is added
     to what its row says.
@@ -161,7 +179,9 @@ def gradient_kernel(
     column = tl.program_id(1) * TILE + tl.arange(0, TILE)
     slot = tl.arange(0, SLOTS)
     inside = column < count
-    scores = tl.load(scores_ptr + row * count + column, mask=inside, other=0.0)
+    at = row * count + column
+    scores = tl.load(scores_ptr + at, mask=inside, other=0.0) * scale
+    row += first
     pivot, shift = tl.load(pivot_ptr + row), tl.load(shift_ptr + row)
     pull = tl.load(pull_ptr + row * K + slot, mask=slot < K, other=0.0)
     spread = tl.load(spread_ptr + row)
@@ -179,14 +199,16 @@ def gradient_kernel(
     if pull_of_best_ptr is not None:
         best = tl.load(indices_ptr + row * K).to(tl.int32)
         grad += tl.where(column == best, tl.load(pull_of_best_ptr + row), 0.0)
-    tl.store(grad_ptr + row * count + column, grad, mask=inside)
+    tl.store(grad_ptr + at, grad * scale, mask=inside)
 
 
 @triton.jit
 def unit_kernel(
     x_ptr: tl.tensor,
+    other_ptr: tl.tensor | None,
     unit_ptr: tl.tensor,
     scale_ptr: tl.tensor,
+    batch: tl.tensor,
     channels: tl.tensor,
     height: tl.tensor,
     width: tl.tensor,
@@ -200,16 +222,23 @@ def unit_kernel(
     TILE: tl.constexpr,
 ) -> None:
     """Centres a part of one row of a map over channels, scales it to length 1, and puts it into
-    its blocks. `smallest` is the square that is added to that of a length.
+    its blocks. `smallest` is the square that is added to that of a length. Images from number
+    `batch` on are those of `other`, which is laid out as `x`.
     """
     y, image = tl.program_id(1), tl.program_id(2).to(tl.int64)
     x = tl.program_id(0) * TILE + tl.arange(0, TILE)
     channel = tl.arange(0, CHANNELS)
     inside = (x < width)[:, None] & (channel < channels)[None, :]
-    start = x_ptr + image * stride_b + y.to(tl.int64) * stride_h
+    start, own = x_ptr, image
+    if other_ptr is not None:  # noqa: SIM102  (known when this is compiled)
+        if image >= batch:
+            start, own = other_ptr, image - batch
+    start += own * stride_b + y.to(tl.int64) * stride_h
     where = start + x[:, None] * stride_w + channel[None, :] * stride_c
     found = tl.load(where, mask=inside, other=0.0).to(tl.float32)
     centred = tl.where(inside, found - (tl.sum(found, 1) / channels)[:, None], 0.0)
+    # What rounding left of a mean would be large beside channels that are all equal.
+    centred = tl.where(inside, centred - (tl.sum(centred, 1) / channels)[:, None], 0.0)
     scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) + smallest)
 
     place = ((y // SIDE) * (width // SIDE) + x // SIDE) * (SIDE * SIDE)

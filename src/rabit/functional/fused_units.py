@@ -31,7 +31,10 @@ def can_fuse_units(x: Tensor) -> bool:
 
 
 def unit_rows(
-    x: Float[Tensor, "B C H W"], side: int, smallest: float
+    x: Float[Tensor, "B C H W"],
+    side: int,
+    smallest: float,
+    other: Float[Tensor, "B C H W"] | None = None,
 ) -> tuple[Float[Tensor, "B N b C"], Float[Tensor, "B N b 1"]]:
     """Centres positions over channels, scales them to length 1 and groups them into blocks.
 
@@ -39,22 +42,27 @@ def unit_rows(
         x: (B, C, H, W) features for which `can_fuse_units` holds, with any strides.
         side: of the blocks; divides H and W.
         smallest: a length, whose square is added to that of every length.
+        other: more of the same shape, dtype and strides, in the same launch.
 
     Returns:
-        (B, N, b, C) of the input's dtype and (B, N, b, 1) float32, what they were multiplied by.
+        (B, N, b, C) of the input's dtype and (B, N, b, 1) float32, what they were multiplied by;
+        2 B with others.
     """
     from rabit.functional.fused_kernels import unit_kernel
 
     batch, channels, height, width = x.shape
-    lead = (batch, height * width // side**2, side**2)
+    images = batch if other is None else 2 * batch
+    lead = (images, height * width // side**2, side**2)
     unit = x.new_empty((*lead, channels))
     scale = x.new_empty((*lead, 1), dtype=torch.float32)
     padded, tile = _tile(channels, width)
     with torch.cuda.device_of(x):
-        unit_kernel[(-(-width // tile), height, batch)](
+        unit_kernel[(-(-width // tile), height, images)](
             x,
+            other,
             unit,
             scale,
+            batch,
             channels,
             height,
             width,

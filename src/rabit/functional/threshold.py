@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -42,6 +43,10 @@ class Threshold:
         slope: 4 / epsilon.
         spread: (R, 1) sum of p (1 - p) over the row.
         residual: (R, 1) |sum p - k|.
+        value: (R, 1) the threshold in score units, where p = 1/2.
+        logits: (R, k) of the k best: p = sigmoid(logits).
+        mass: (R, k) p of the k best.
+        log_mass: (R, k) log p of the k best.
         steps: (R, 1) int32, steps of each row's root search; negative where the last one was not
             at rounding error.
     """
@@ -53,6 +58,10 @@ class Threshold:
     slope: float
     spread: Float[Tensor, "R 1"]
     residual: Float[Tensor, "R 1"]
+    value: Float[Tensor, "R 1"]
+    logits: Float[Tensor, "R k"]
+    mass: Float[Tensor, "R k"]
+    log_mass: Float[Tensor, "R k"]
     steps: Int[Tensor, "R 1"]
 
     @property
@@ -64,16 +73,6 @@ class Threshold:
     def converged(self) -> bool:
         """Whether every row's last step was at rounding error; a GPU is waited for."""
         return bool((self.steps >= 0).all())
-
-    @property
-    def value(self) -> Float[Tensor, "R 1"]:
-        """The threshold in score units, where p = 1/2."""
-        return self.pivot + self.shift / self.slope
-
-    @property
-    def logits(self) -> Float[Tensor, "R k"]:
-        """Logits of the k best: p = sigmoid(logits)."""
-        return self.slope * (self.scores - self.pivot) - self.shift
 
 
 @dataclass(frozen=True)
@@ -130,14 +129,14 @@ def solve_chunks(chunks: Iterable[Float[Tensor, "r N"]], k: int, epsilon: float)
     if values.shape[1] == k:
         zero = torch.zeros_like(pivot)
         shift = torch.full_like(pivot, -math.inf)
-        return Threshold(best, top, pivot, shift, slope, zero, zero, zero.int())
+        return _threshold(best, top, pivot, shift, slope, zero, zero, zero.int())
 
     logits = slope * (values - pivot)
     sums = tuple(torch.cat(each) for each in zip(*(sums for _, _, sums, _ in found), strict=True))
     tail = Tail(logits[:, -1:], sums) if sums else None
     count = found[0][3]
     shift, balance, steps = _find_shift(logits[:, :k], logits[:, k:], count, tail)
-    return Threshold(best, top, pivot, shift, slope, balance.spread, balance.residual, steps)
+    return _threshold(best, top, pivot, shift, slope, balance.spread, balance.residual, steps)
 
 
 def _find_candidates(
@@ -157,11 +156,29 @@ def join(parts: Sequence[Threshold]) -> Threshold:
     """Returns the rows of several solutions for one k and epsilon as one."""
     if len(parts) == 1:
         return parts[0]
-    names = ("indices", "scores", "pivot", "shift", "spread", "residual", "steps")
+    names = [field.name for field in fields(Threshold) if field.name != "slope"]
     return Threshold(
         **{name: torch.cat([getattr(part, name) for part in parts]) for name in names},
         slope=parts[0].slope,
     )
+
+
+def _threshold(
+    indices: Tensor,
+    scores: Tensor,
+    pivot: Tensor,
+    shift: Tensor,
+    slope: float,
+    spread: Tensor,
+    residual: Tensor,
+    steps: Tensor,
+) -> Threshold:
+    """The solution with what follows from the others."""
+    logits = slope * (scores - pivot) - shift
+    mass, log_mass = torch.sigmoid(logits), F.logsigmoid(logits)
+    value = pivot + shift / slope
+    rest = (spread, residual, value, logits, mass, log_mass, steps)
+    return Threshold(indices, scores, pivot, shift, slope, *rest)
 
 
 def _find_shift(

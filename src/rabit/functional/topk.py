@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
@@ -117,7 +116,7 @@ class _PlanMass(torch.autograd.Function):
             solution.shift,
             solution.spread,
         )
-        return torch.sigmoid(logits), F.logsigmoid(logits)
+        return solution.mass, solution.log_mass
 
     @staticmethod
     @once_differentiable

@@ -1,0 +1,187 @@
+"""Both levels of the correspondence as one step on a GPU, whose time is else spent on launches.
+
+What `bilevel` composes of normalisation, ranking and attention is done here by one program or
+product each, forward and backward, and the features of both sides are normalised together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from rabit.alignment.fused import attention_gradients, attention_weights, can_fuse_blocks
+from rabit.alignment.ranking import Ranking, rows_at_once
+from rabit.functional.dtype import full_precision, wide_product
+from rabit.functional.finite import check_finite
+from rabit.functional.fused import LARGEST_K, LARGEST_ROW, Solved, score_gradient_rows, solve_into
+from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
+from rabit.functional.normalise import SMALLEST_NORM
+from rabit.functional.topk import check_topk
+
+
+def can_fuse_levels(x: Tensor, z: Tensor, block: int, k: int) -> bool:
+    """Returns whether `fused_bilevel` takes these features.
+
+    They need one dtype, float32 or bfloat16, on a GPU on which Triton works; blocks that divide
+    both maps; and more exemplar blocks than k <= 16, at most 16384.
+
+    Args:
+        x: (B, C, H, W) features of the condition.
+        z: (B, C, Hz, Wz) features of the exemplar.
+        block: side of the blocks.
+        k: blocks to retrieve.
+    """
+    exemplars = z.shape[2] * z.shape[3] // max(1, block) ** 2
+    return (
+        x.is_cuda
+        and x.dtype == z.dtype
+        and x.dtype in (torch.float32, torch.bfloat16)
+        and block > 0
+        and not any(length % block for length in (*x.shape[2:], *z.shape[2:]))
+        and 0 < k <= LARGEST_K
+        and k < exemplars <= LARGEST_ROW
+        and can_fuse_units(x)
+        and can_fuse_blocks(block**2, block**2, k, x, z)
+    )
+
+
+def fused_bilevel(
+    x: Float[Tensor, "B C H W"],
+    z: Float[Tensor, "B C Hz Wz"],
+    block: int,
+    k: int,
+    temperature: float,
+    epsilon: float,
+    chunk: int | None = None,
+) -> tuple[Ranking, Float[Tensor, "B N b k*b"]]:
+    """Ranks blocks by concatenated features and attends inside of those that are retrieved.
+
+    Args:
+        x: (B, C, H, W) features of the condition.
+        z: (B, C, Hz, Wz) features of the exemplar, for which `can_fuse_levels` holds.
+        block: side of the blocks.
+        k: blocks to retrieve.
+        temperature: of the attention, > 0.
+        epsilon: of the ranking, > 0.
+        chunk: query blocks at a time; chosen from the sizes if None.
+
+    Returns:
+        The ranking of `rank_levels` and the weights of `attend_blocks`.
+
+    Raises:
+        ValueError: epsilon not positive, or features that are not finite.
+    """
+    check_topk(z.shape[2] * z.shape[3] // block**2, k, epsilon)
+    weights, *ranking = _Levels.apply(x, z, block, k, 1 / temperature, epsilon, chunk)
+    # What is not finite in the features comes through; one number is waited for in the end.
+    if not math.isfinite(ranking[-1].sum().item()):
+        check_finite(x, z)
+    return Ranking(*ranking), weights
+
+
+class _Levels(torch.autograd.Function):
+    @staticmethod
+    @full_precision
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        z: Tensor,
+        block: int,
+        k: int,
+        sharpness: float,
+        epsilon: float,
+        chunk: int | None,
+    ) -> tuple[Tensor, ...]:
+        if x.shape == z.shape and x.stride() == z.stride():
+            normalised = [unit_rows(x, block, SMALLEST_NORM, z)]
+        else:
+            normalised = [unit_rows(side, block, SMALLEST_NORM) for side in (x, z)]
+        units, scales = zip(*normalised, strict=True)
+        queries, exemplars = _sides(units)
+        lead = (len(x), queries.shape[1])
+        solved = Solved.empty(lead[0] * lead[1], k, x)
+        for first, rows, columns, _ in _products(queries, exemplars, chunk):
+            solve_into(solved, wide_product(rows, columns.T), epsilon, 1 / block**2, first)
+        indices = solved.indices.view(*lead, k)
+        scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
+        pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
+        weights = attention_weights(queries, exemplars, indices, log_mass, sharpness)
+        ctx.options = (block, sharpness, epsilon, chunk)
+        ctx.sizes = (x.shape[2:], z.shape[2:])[: len(units)]
+        ctx.save_for_backward(indices, logits, pivot, shift, spread, weights, *units, *scales)
+        ctx.mark_non_differentiable(indices, threshold, residual)
+        ctx.set_materialize_grads(False)
+        return weights, indices, mass, log_mass, scores[..., 0], threshold, residual
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
+        grad_weights, _, grad_mass, grad_log_mass, grad_peak, _, _ = grads
+        if all(each is None for each in grads):
+            return (None,) * 7
+        indices, logits, pivot, shift, spread, weights, *rest = ctx.saved_tensors
+        units, scales = rest[: len(rest) // 2], rest[len(rest) // 2 :]
+        block, sharpness, epsilon, chunk = ctx.options
+        k = indices.shape[2]
+        queries, exemplars = _sides(units)
+        pulls = [torch.empty_like(unit) for unit in units]
+        to_queries, to_exemplars = _sides(pulls)
+        spent = torch.zeros_like(exemplars, dtype=torch.float32)
+        pull = torch.empty_like(logits)
+        attention_gradients(
+            torch.zeros_like(weights) if grad_weights is None else grad_weights,
+            weights,
+            queries,
+            exemplars,
+            indices,
+            sharpness,
+            to_queries,
+            spent,
+            pull,
+            logits,
+            grad_mass,
+            grad_log_mass,
+        )
+        plan = (indices.view(-1, k), pull.view(-1, k), pivot, shift, spread, 4.0 / epsilon)
+        peak = None if grad_peak is None else grad_peak.flatten()
+        for first, rows, columns, image in _products(queries, exemplars, chunk):
+            scores = wide_product(rows, columns.T)
+            # The gradient is rounded as the features are, for a product like the scores'.
+            grad = score_gradient_rows(
+                scores, *plan, peak, rows.dtype, scale=1 / block**2, first=first
+            )
+            to_queries.view(-1, rows.shape[1])[first : first + len(rows)].addmm_(grad, columns)
+            spent[image].view_as(columns).add_(wide_product(grad.T, rows))
+        to_exemplars.copy_(spent)
+        pulled = [
+            unit_rows_gradient(*each, block)
+            for each in zip(pulls, units, scales, ctx.sizes, strict=True)
+        ]
+        return (*_sides(pulled), None, None, None, None, None)
+
+
+def _sides(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
+    """Those of queries and exemplars, which lie in one where they are of one shape."""
+    return tensors[0].chunk(2) if len(tensors) == 1 else tensors
+
+
+def _products(
+    queries: Float[Tensor, "B N b C"], exemplars: Float[Tensor, "B M b C"], chunk: int | None
+) -> Iterator[tuple[int, Tensor, Tensor, int]]:
+    """Descriptors whose products are made at once: the number of the first row in the whole batch,
+    rows, columns, and the number of their image.
+    """
+    count = queries.shape[1]
+    step = min(count, rows_at_once(queries, exemplars.flatten(2), chunk))
+    for image, (own, other) in enumerate(
+        zip(queries.flatten(2), exemplars.flatten(2), strict=True)
+    ):
+        for start in range(0, count, step):
+            yield image * count + start, own[start : start + step], other, image
