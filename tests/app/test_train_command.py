@@ -79,6 +79,26 @@ def test_a_run_is_resumed(run: Run, tiny: list[str], tmp_path: Path) -> None:
     assert all(torch.equal(one[name], other[name]) for name in other)
 
 
+def test_a_run_starts_from_a_model(
+    run: Run, tiny: list[str], tmp_path: Path, trained: Path
+) -> None:
+    out = tmp_path / "run"
+    given = ("train", "small", "--data", "scenes", "--steps", 1, "--out", out, *tiny)
+    started = (*given, "--seed", 7, "--start-from", trained / "model")
+    result = run(*started, "--lr-generator", 1e-9, "--set", "train.warmup_steps=0")
+    assert result.exit_code == 0, result.output
+    assert f"starting with the weights of {trained / 'model'}" in " ".join(result.output.split())
+    one, other = (load(each / "model").network.parameters() for each in (out, trained))
+    assert all(torch.allclose(*pair, atol=1e-3) for pair in zip(one, other, strict=True))
+    refused = run(*given, "--resume", "--start-from", trained / "model")
+    assert refused.exit_code == 1
+    assert "leave out one of --start-from and --resume" in " ".join(refused.output.split())
+    missing = run(*given[: -len(tiny)], "--overwrite", *tiny, "--start-from", tmp_path / "nothing")
+    assert missing.exit_code == 1
+    assert str(tmp_path / "nothing") in "".join(missing.output.split())
+    assert load(out / "model")
+
+
 def test_two_processes_make_one_run(run: Run, tiny: list[str], tmp_path: Path) -> None:
     out, alone = tmp_path / "run", tmp_path / "alone"
     start = ["-m", "rabit", "train", "small", "--data", "scenes", "--steps", "2", *tiny]

@@ -49,6 +49,13 @@ def train_command(
     backbone_weights: Annotated[
         Path | None, typer.Option(help="The perceptual network's weights.")
     ] = None,
+    start_from: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder of a trained model whose weights to start with, such as facades; "
+            "a few hundred steps then suit it to pictures of your own."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the newest checkpoint in the folder.")
     ] = False,
@@ -127,6 +134,7 @@ def train_command(
             seed=seed,
             backbone=backbone,
             backbone_weights=backbone_weights,
+            start_from=start_from,
             resume=resume,
             overwrite=overwrite,
             device=device,

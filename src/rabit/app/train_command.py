@@ -39,9 +39,11 @@ from rabit.data.fingerprint import fingerprint, scenes_fingerprint
 from rabit.data.source import Source
 from rabit.layers.perceptual import load_backbone
 from rabit.layers.vgg import Vgg
-from rabit.model.storage import WEIGHTS
+from rabit.model.sources import find_model
+from rabit.model.storage import WEIGHTS, load_model
 from rabit.presets import preset, preset_kind
 from rabit.training.checkpoint import (
+    TrainState,
     clear_unfinished,
     list_checkpoints,
     load_checkpoint,
@@ -51,6 +53,7 @@ from rabit.training.engine import Engine, check_split
 from rabit.training.loop import Finished, Progress, TrainingSet, train
 from rabit.training.processes import Processes
 from rabit.training.runs import read_run
+from rabit.training.starting import start_from
 from rabit.writing import WriteError, naming, sole_writer
 
 SECONDS_OF_ORPHANS = 10.0
@@ -109,7 +112,10 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
     weights = options.backbone_weights or (Path(known) if isinstance(known, str) else None)
     backbone = _backbone(config, weights)
     data = training_data(opened, config, holdout, held_out)
-    state = new_state(config, processes.device) if state is None else state
+    if state is None:
+        state = new_state(config, processes.device)
+        if options.start_from is not None:
+            _start_from(options.start_from, state)
     engine = Engine(state, processes)
 
     with ExitStack() as shown:
@@ -135,6 +141,20 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
             )
             note(f"stopped at once, so nothing was saved {last}")
             raise
+
+
+def _start_from(model: str, state: TrainState) -> None:
+    """Begins with a trained model's weights.
+
+    Raises:
+        ValueError: there is no such model, or it is of another kind.
+    """
+    path = find_model(model)
+    anew = start_from(state, load_model(path).network, f"--start-from {model}")
+    note(f"starting with the weights of {path}")
+    if anew:
+        more = f" and {len(anew) - 3} more" if len(anew) > 3 else ""
+        note(f"of other shapes there, so started anew: {', '.join(anew[:3])}{more}")
 
 
 def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None:
@@ -184,6 +204,11 @@ def _settled(options: TrainOptions, stack: ExitStack) -> dict[str, Any]:
     Until the stack is closed no other training may write into it.
     """
     out = options.out
+    if options.resume and options.start_from is not None:
+        raise ValueError(
+            f"--start-from {options.start_from}: a run that goes on has its own weights; leave "
+            "out one of --start-from and --resume"
+        )
     if out.is_dir():
         _write_alone(out, stack)
     if options.resume or options.overwrite:

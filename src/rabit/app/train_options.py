@@ -28,6 +28,7 @@ class TrainOptions:
         seed: of weights, samples and their order.
         backbone: perceptual backbone of the losses.
         backbone_weights: its file.
+        start_from: name or path of a trained model whose weights a new run starts with.
         resume: whether to go on from the newest checkpoint.
         overwrite: whether to replace the run in the folder.
         device: cpu or cuda.
@@ -57,6 +58,7 @@ class TrainOptions:
     seed: int | None = None
     backbone: str | None = None
     backbone_weights: Path | None = None
+    start_from: str | None = None
     resume: bool = False
     overwrite: bool = False
     device: str = "cpu"
