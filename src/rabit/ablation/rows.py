@@ -143,6 +143,9 @@ CORRESPONDENCES = (
     Row("transport", "transport", {_METHOD: "transport"}, "UNITE's correspondence."),
     Row("border", "ranking, border 1", {**RABIT.changes, "model.alignment.border": 1},
         "The ranking; attention sees one position around each retrieved block as well."),
+    Row("positions", "ranking, positions' confidence",
+        {**RABIT.changes, "model.alignment.confidence": "position"},
+        "The ranking; each position is as confident as its own best cosine, not its block's."),
     replace(RABIT, label="ranking"),
 )  # fmt: skip
 

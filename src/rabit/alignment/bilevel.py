@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Literal
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,10 +15,14 @@ from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.fused_bilevel import can_fuse_levels, fused_bilevel
 from rabit.alignment.levels import Descriptor, in_row_major, rank_levels
 from rabit.alignment.matrix import BlockMatrix
+from rabit.alignment.products import candidate_products
 from rabit.alignment.ranking import Ranking
-from rabit.functional.blocks import nested_order
+from rabit.config import CONFIDENCES
+from rabit.functional.blocks import from_nested_blocks, nested_order
 from rabit.functional.finite import check_finite
 from rabit.functional.normalise import unit_blocks
+
+Confidence = Literal["block", "position"]
 
 
 def bilevel(
@@ -31,6 +36,7 @@ def bilevel(
     coarse: Sequence[int] = (),
     coarse_k: int = 16,
     border: int = 0,
+    confidence: Confidence = "block",
     chunk: int | None = None,
 ) -> Correspondence:
     """Builds the bi-level correspondence: top-k ranking of blocks, attention inside them.
@@ -50,6 +56,8 @@ def bilevel(
             mass; the best block's where borders overlap. 0 is the paper. A block of the exemplar
             that lies across its grid is none that can be retrieved; with a border of block - 1 all
             of its positions are seen if any block that holds one of them is.
+        confidence: the peak of a "block", its best score in the ranking (the paper), or of each
+            "position", its best cosine in the retrieved blocks.
         chunk: query blocks at a time; chosen from the sizes if None.
 
     Returns:
@@ -58,12 +66,15 @@ def bilevel(
     Raises:
         ValueError: features that are not finite, a block that does not divide the maps or the
             larger blocks, k larger than the number of exemplar blocks to choose from, epsilon not
-            positive, a negative border, or an unknown descriptor.
+            positive, a negative border, or an unknown descriptor or confidence.
     """
     if border < 0:
         raise ValueError(f"border is {border}, expected 0 (none) or more positions")
+    if confidence not in CONFIDENCES:
+        raise ValueError(f"confidence is {confidence!r}, expected 'block' or 'position'")
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    if not (coarse or border) and descriptor == "concat" and can_fuse_levels(x, z, block, k):
+    plain = not (coarse or border) and (descriptor, confidence) == ("concat", "block")
+    if plain and can_fuse_levels(x, z, block, k):
         ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
         places = ranking.indices
     else:
@@ -75,10 +86,15 @@ def bilevel(
         weights, places = _attend(
             queries, exemplars, ranking, exemplar_size, sides, border, temperature, chunk
         )
+        if confidence == "position":
+            best = candidate_products(queries, exemplars, ranking.indices, chunk).amax(-1)
+            cosine = from_nested_blocks(best.unsqueeze(-1), size, sides)
     if coarse:
         rows = nested_order(size, sides, x.device)
         ranking = in_row_major(ranking, rows, nested_order(exemplar_size, sides, x.device))
         weights, places = (each[:, rows.argsort()] for each in (weights, places))
+    if confidence == "block":
+        cosine = ranking.peak.view(len(x), 1, size[0] // block, size[1] // block)
     matrix = BlockMatrix(
         size=size,
         exemplar_size=exemplar_size,
@@ -86,7 +102,7 @@ def bilevel(
         indices=places if border else ranking.indices,
         block=(block, block),
         exemplar_block=(1, 1) if border else (block, block),
-        cosine=ranking.peak.view(len(x), 1, size[0] // block, size[1] // block),
+        cosine=cosine,
     )
     return Correspondence(
         matrix=matrix,

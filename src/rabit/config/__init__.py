@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rabit.config.model import (
+    CONFIDENCES,
     DESCRIPTORS,
     INJECTIONS,
     KINDS,
@@ -35,6 +36,7 @@ __all__ = [
     "BACKBONES",
     "BEST_BY",
     "ConditionConfig",
+    "CONFIDENCES",
     "DESCRIPTORS",
     "DiscriminatorConfig",
     "EngineConfig",

@@ -15,6 +15,7 @@ METHODS = ("ranking", "dense", "dense-stored", "transport", "patchmatch", "none"
 STRIDES = (2, 4)
 POSITIONS = ("semantic", "image", "none")
 DESCRIPTORS = ("concat", "mean")
+CONFIDENCES = ("block", "position")
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
 
@@ -120,6 +121,7 @@ class AlignmentConfig:
     `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
     blocks that are ranked first, largest first, `coarse_k` of each retrieved; `border` are
     positions around each retrieved block that attention sees as well (not in the paper).
+    `confidence` is that of a block, from the ranking (the paper), or of each position.
     """
 
     method: Literal["ranking", "dense", "dense-stored", "transport", "patchmatch", "none"] = (
@@ -137,6 +139,7 @@ class AlignmentConfig:
     coarse: tuple[int, ...] = ()
     coarse_k: int = 16
     border: int = 0
+    confidence: Literal["block", "position"] = "block"
     position: Literal["semantic", "image", "none"] = "semantic"
     components: bool = False
     radius: bool = False
@@ -146,6 +149,7 @@ class AlignmentConfig:
     def __post_init__(self) -> None:
         check_choice("alignment.method", self.method, METHODS)
         check_choice("alignment.descriptor", self.descriptor, DESCRIPTORS)
+        check_choice("alignment.confidence", self.confidence, CONFIDENCES)
         check_choice("alignment.position", self.position, POSITIONS)
         if self.stride not in STRIDES:
             raise ValueError(
@@ -181,7 +185,7 @@ class AlignmentConfig:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
         if self.method == "ranking":
             names = ("block", "k", "temperature", "epsilon", "descriptor")
-            more = ("coarse", "coarse_k", "border")
+            more = ("coarse", "coarse_k", "border", "confidence")
             return {name: getattr(self, name) for name in (*names, *more)}
         if self.method == "patchmatch":
             return {"temperature": self.temperature, **self.patchmatch.options()}
