@@ -42,8 +42,6 @@ def wide_product(
         if out is None:
             out = a.new_empty(len(a), b.shape[1], dtype=dtype)
         return torch.ops.aten.mm.dtype_out(a, b, dtype, out=out)
-    if out is None:
-        return torch.mm(a.to(dtype), b.to(dtype))
     return torch.mm(a.to(dtype), b.to(dtype), out=out)
 
 
