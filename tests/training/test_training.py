@@ -116,6 +116,15 @@ def test_losses_that_need_a_backbone_do_not_vanish_without_one() -> None:
         train_step(Engine(state, Processes()), None, [tiny_batch()], True)
 
 
+def test_a_step_reports_values_at_an_end_of_the_range() -> None:
+    state = new_state(tiny_experiment())
+    assert step(state, tiny_batch())["saturated"] < 0.1
+    with torch.no_grad():
+        for parameter in state.network.generator.last.parameters():
+            parameter.mul_(1000)
+    assert step(state, tiny_batch())["saturated"] > 0.9
+
+
 def test_the_ranking_reports_its_residual() -> None:
     values = step(new_state(tiny_experiment()), tiny_batch())
     assert 0 <= values["residual"] < 1e-4

@@ -180,6 +180,24 @@ def test_bad_results_are_told_once_if_they_stay(bad: Losses, words: tuple[str, s
     assert [len(each) for each in again] == [0, 1]
 
 
+def test_values_at_an_end_of_the_range_are_told_within_ten_steps() -> None:
+    def at_an_end(step: int, losses: Losses) -> Losses:
+        return losses | {"saturated": 0.9 if 300 <= step < 400 or step % 40 < 9 else 0.01}
+
+    ((step, warning),) = watched(at_an_end)
+    assert step == 309
+    assert warning.startswith("since step 300 results are black and white (90 % ")
+    assert "before step 300" in warning
+
+
+def test_a_state_without_a_spell_that_came_later_is_taken() -> None:
+    watch = Watch(STEPS)
+    watch.step(1, {"discriminator": 0.01, "saturated": 0.9})
+    state = watch.state_dict()
+    watch.load_state_dict(state | {"spells": {"wins": state["spells"]["wins"]}})
+    assert watch.state_dict()["spells"] == state["spells"] | {"ends": state["spells"]["idle"]}
+
+
 def test_good_or_missing_figures_are_no_warning() -> None:
     watch = Watch(STEPS)
     assert [watch.validated(step, f) for step in (1, 2, 3) for f in (GOOD, {})] == [[]] * 6
@@ -232,7 +250,7 @@ def test_a_resumed_run_warns_as_one_that_was_never_stopped() -> None:
         {"smooth": {"other": 1.0}},
         {"levels": {"cyc": {"recent": [[1.5, 2.0]]}}},
         {"constants": []},
-        {"spells": {}},
+        {"spells": {"other": {}}},
         {"more": {}},
     ],
 )

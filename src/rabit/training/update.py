@@ -20,6 +20,7 @@ from rabit.training.step import (
     generator_losses,
     weigh,
 )
+from rabit.training.validation import saturated
 
 
 def learning_rate_factor(step: int, train: TrainConfig) -> float:
@@ -95,7 +96,7 @@ def _generator_side(
                 )
             engine.backward(weigh(result.values, config.losses))
         images.append(result.output.image.detach())
-        values.append(_figures(result))
+        values.append(_figures(result, part))
         residuals += [] if result.residual is None else [result.residual]
     means = engine.mean(values)
     check_finite(means, state.step)
@@ -108,9 +109,10 @@ def _generator_side(
     return images, means
 
 
-def _figures(result: GeneratorLosses) -> dict[str, Tensor | float]:
-    """Returns a part's losses, and the share that the cycle leaves out."""
+def _figures(result: GeneratorLosses, part: Batch) -> dict[str, Tensor | float]:
+    """Returns a part's losses, and shares: what the cycle leaves out, what is saturated."""
     figures: dict[str, Tensor | float] = {n: v.detach() for n, v in result.values.items()}
+    figures["saturated"] = saturated(result.output.image.detach(), part.truth).mean()
     if result.masked is not None:
         figures["cycle_masked"] = result.masked
     return figures

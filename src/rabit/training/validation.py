@@ -111,8 +111,7 @@ class _Figures:
         truth = batch.truth
         self.running["l1"].add((images - truth).abs().flatten(1).mean(dim=1))
         self.running["spread"].add(_spread(images) / _spread(truth).clamp(min=1e-3))
-        beyond = _saturated(images) - _saturated(truth)
-        self.running["saturated"].add(beyond.clamp(min=0))
+        self.running["saturated"].add(saturated(images, truth))
         copied = copied_structure(images, batch.exemplar, truth)
         self.running["copied_structure"].add(copied[~copied.isnan()])
         if self.perceptual is not None:
@@ -180,6 +179,17 @@ def _spread(images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, " B"]:
     return images.double().flatten(2).std(dim=2, correction=0).mean(dim=1)
 
 
-def _saturated(images: Float[Tensor, "B 3 H W"]) -> Float[Tensor, " B"]:
-    """Share of a picture's values at an end of the range."""
-    return (images.abs() > SATURATED).double().flatten(1).mean(dim=1)
+def saturated(
+    images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]
+) -> Float[Tensor, " B"]:
+    """Returns the share of each picture's values at an end of the range, beyond the truth's share.
+
+    Args:
+        images: results in [-1, 1].
+        truth: the photographs that the conditions belong to.
+
+    Returns:
+        (B,) from 0 to 1.
+    """
+    ours, theirs = ((each.abs() > SATURATED).flatten(1) for each in (images, truth))
+    return (ours.double().mean(dim=1) - theirs.double().mean(dim=1)).clamp(min=0)

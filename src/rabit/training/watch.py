@@ -12,27 +12,35 @@ from rabit.training.series import Constant, Level, Smooth, Spell
 # Scales of the losses that may be 0, or change sign, in a healthy run.
 SCALES = {"adv": 1.0, "discriminator": 2.0}
 # Values that are logged with the losses, but are none.
-NO_LOSSES = ("cycle_masked", "residual")
+NO_LOSSES = ("cycle_masked", "residual", "saturated")
 # The losses that a discriminator's verdict shows in.
 JUDGED = ("adv", "discriminator")
 PAIRED = ("pse", "warp")
+SPELLS = ("wins", "idle", "copied", "colour", "ends")
 # How near the discriminator's smoothed loss is to 0 if it always wins; how near to 2 and how still
 # adv is if it tells nothing. Healthy short runs have losses of 1 to 2 and deviations above 0.1.
 WINS = 0.1
 IDLE_LOSS, IDLE_ADV = 0.03, 0.02
-# Figures of validations that are wrong, if they are found twice in a row.
+SATURATION = (
+    "the last tanh is saturated and learns no more; start again with train.warmup_steps of 200 or "
+    "more and lower train.lr_generator and train.lr_discriminator"
+)
+# Figures of validations that are wrong, if they are found twice in a row; the last of steps too, if
+# it is found this often in a row.
 COPIED = 0.4
 ONE_COLOUR = 0.1
 SATURATED = 0.5
 VALIDATIONS = 2
+STEPS = 10
 
 
 class Watch:
     """Tells once an episode what goes wrong in a training, by its losses and validations.
 
     It knows: a loss that explodes, one that stays at a constant, a discriminator that always wins
-    or tells nothing, results that copy the exemplar, and results of one colour. Values that are no
-    numbers are not its matter: steps and validations raise.
+    or tells nothing, results that copy the exemplar, results of one colour, and results of the
+    darkest and brightest values alone. Values that are no numbers are not its matter: steps and
+    validations raise.
 
     All that it remembers is `state_dict`, so that a run that goes on from a checkpoint warns as
     one that was never stopped.
@@ -55,14 +63,14 @@ class Watch:
         self._levels: dict[str, Level] = {}
         self._constants: dict[str, Constant] = {}
         self._smooth = Smooth()
-        self._spells = {name: Spell() for name in ("wins", "idle", "copied", "colour")}
+        self._spells = {name: Spell() for name in SPELLS}
 
     def step(self, step: int, losses: Mapping[str, float]) -> list[str]:
         """Takes in a step.
 
         Args:
             step: its number, from 1 on; steps may be left out.
-            losses: unweighted losses by name.
+            losses: unweighted losses by name, and what is logged with them.
 
         Returns:
             New warnings, each a sentence.
@@ -83,7 +91,10 @@ class Watch:
             if name not in JUDGED
             and self._constants.setdefault(name, Constant()).news(step, value, self.patience)
         ]
-        return warnings + self._stuck(stuck) + self._opponent(step, values)
+        return [
+            *warnings, *self._stuck(stuck), *self._opponent(step, values),
+            *self._ends(step, losses.get("saturated", 0.0)),
+        ]  # fmt: skip
 
     def validated(self, step: int, figures: Mapping[str, float]) -> list[str]:
         """Takes in the figures of a validation, see `rabit.training.validation`.
@@ -112,9 +123,7 @@ class Watch:
             warnings.append(
                 f"since the validation at step {spell.since} results are of one colour or of the "
                 f"darkest and brightest alone (spread is {spread:.2f} of the photographs', "
-                f"{100 * saturated:.0f} % of the values lie at an end of the range): the last tanh "
-                "is saturated and learns no more; start again with train.warmup_steps of 200 or "
-                "more and a lower train.lr_generator"
+                f"{100 * saturated:.0f} % of the values lie at an end of the range): {SATURATION}"
             )
         return warnings
 
@@ -145,10 +154,10 @@ class Watch:
         }
         smooth = from_dict(Smooth, state["smooth"], where)
         spells = {n: from_dict(Spell, d, f"{where}: {n}") for n, d in state["spells"].items()}
-        if set(spells) != set(self._spells):
+        if not set(spells) <= set(SPELLS):
             raise ValueError(f"{where}: spells are {', '.join(spells)}; the checkpoint is damaged")
         self._levels, self._constants, self._smooth, self._spells = (
-            levels, constants, smooth, spells,
+            levels, constants, smooth, {name: Spell() for name in SPELLS} | spells,
         )  # fmt: skip
 
     def _stuck(self, names: Sequence[str]) -> list[str]:
@@ -172,6 +181,17 @@ class Watch:
             )
         return warnings
 
+    def _ends(self, step: int, saturated: float) -> list[str]:
+        """Says if most values of the results that a step was taken with lie at an end."""
+        spell = self._spells["ends"]
+        if not spell.news(saturated > SATURATED, step, count=STEPS):
+            return []
+        return [
+            f"since step {spell.since} results are black and white ({100 * saturated:.0f} % of the "
+            f"values lie at an end of the range): {SATURATION}, or resume from a checkpoint before "
+            f"step {spell.since}"
+        ]
+
     def _opponent(self, step: int, values: Mapping[str, float]) -> list[str]:
         """Says if the discriminator's hinge loss shows that it always wins or tells nothing."""
         loss, smooth = values.get("discriminator"), self._smooth
@@ -186,7 +206,7 @@ class Watch:
             warnings.append(
                 f"since step {wins.since} the discriminator wins every time (its loss is "
                 f"{smooth.loss:.2g}): adv no longer tells the generator where to go; lower "
-                "train.lr_discriminator or raise train.lr_generator"
+                "train.lr_discriminator, or both learning rates"
             )
         still = values.get("adv") is None or smooth.deviation < IDLE_ADV * (1 + idle.told)
         near = abs(smooth.loss - 2) < IDLE_LOSS * (1 + idle.told)
