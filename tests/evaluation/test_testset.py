@@ -72,9 +72,10 @@ def test_a_digest_changes_with_the_samples(test_set: TestSet) -> None:
     same = scenes_test_set(COUNTS, SIZE)
     fewer = scenes_test_set(dataclasses.replace(COUNTS, conditions=3), SIZE)
     assert same.digest() == test_set.digest() != fewer.digest()
-    pixels = dataclasses.replace(test_set, translation=list(every(test_set.translation)))
-    pixels.translation[0].truth[0, 5, 5] += 0.5
-    assert pixels.digest() != test_set.digest()
+    for number in (0, 3):  # one in the middle as well
+        pixels = dataclasses.replace(test_set, translation=list(every(test_set.translation)))
+        pixels.translation[number].truth[0, 5, 5] += 0.5
+        assert pixels.digest() != test_set.digest()
     for changed in (
         PictureCondition(torch.zeros(SIZE, dtype=torch.long)),
         PictureCondition(test_set.translation[0].exemplar_condition.regions, torch.ones(1, *SIZE)),
@@ -101,6 +102,21 @@ def test_a_folder_with_pairs_is_measured_on_those_held_out(corpus: Path) -> None
         assert torch.equal(sample.exemplar, sample.truth) and sample.paired
     few = folder_test_set(source, Counts(2, 2, 9), SIZE, names)
     assert few.exemplars == 3 and len(few.translation) == 6 and len(few.manipulation) == 2
+
+
+def test_rows_of_one_condition_are_one_cluster(corpus: Path) -> None:
+    folder = corpus.with_name("repeating")
+    shutil.copytree(corpus, folder)
+    header, *rows = (folder / "pairs.csv").read_text().splitlines()
+    condition, _, _, truth = rows[0].split(",")
+    _, *exemplar, _ = rows[2].split(",")
+    again = ",".join([condition, *exemplar, truth])
+    (folder / "pairs.csv").write_text("\n".join([header, *rows, again]) + "\n")
+    source = open_source(folder, None, None)
+    test = folder_test_set(source, Counts(99, 2, 2), SIZE, source.names)
+    last = len(rows) - 1
+    assert test.clusters("translation") == (*(n for n in range(last + 1) for _ in (0, 1)), 0, 0)
+    assert test.translation[0].name == test.translation[2 * (last + 1)].name
 
 
 def test_exemplars_of_a_condition_differ_and_none_is_its_own_photograph(corpus: Path) -> None:

@@ -72,7 +72,9 @@ class TestSet:
         exemplars: of a condition.
         manipulation: samples whose exemplar is the picture before an edit.
         edited: whether they are; where no edits are known the exemplar is the truth itself.
-        sources: which photograph each of the edits is of, by number; empty if each is of its own.
+        conditions: which photograph's condition each of those translated is, by number; empty if
+            each is another's.
+        sources: which photograph each of the edits is of, likewise.
         names: of the pictures that are read; empty where they are drawn.
         protocols: of PARTS, those that are measured.
     """
@@ -86,6 +88,7 @@ class TestSet:
     exemplars: int
     manipulation: Samples
     edited: bool = True
+    conditions: tuple[int, ...] = ()
     sources: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     protocols: tuple[str, ...] = PARTS
@@ -105,16 +108,17 @@ class TestSet:
         """
         count = len(self.parts()[part])
         if part == "translation":
-            return tuple(index // self.exemplars for index in range(count))
+            numbers = self.conditions or range(count // self.exemplars)
+            return tuple(number for number in numbers for _ in range(self.exemplars))
         return self.sources or tuple(range(count))
 
     def digest(self) -> str:
-        """Returns a hash that changes with the samples: of names, numbers and some pictures."""
+        """Returns a hash that changes with the samples, all of which are read."""
         told = (self.label, self.classes, self.exemplars, self.names)
         digest = hashlib.sha256(repr(told).encode())
         for part in self.parts().values():
             digest.update(str(len(part)).encode())
-            for sample in (part[0], part[len(part) - 1]):
+            for sample in every(part):
                 conditions = (sample.condition, sample.exemplar_condition)
                 maps = [tensor for c in conditions for tensor in (c.regions, c.channels)]
                 for tensor in (*maps, sample.exemplar, sample.truth):
@@ -198,11 +202,12 @@ def folder_test_set(
             f"{source.root}: {len(held)} pictures are held out, but measuring takes 2 or more; "
             "hold out more of them"
         )
-    chosen = held
+    chosen, owners = held, [source.names[index] for index in held]
     if source.pair_count:
         stems = {str(PurePosixPath(name).with_suffix("")) for name in names}
         every_row = range(source.pair_count)
         chosen = [r for r in every_row if source.pair_names[r] in stems] or list(every_row)
+        owners = [source.pair_names[row] for row in chosen]
     pairs = SourceCorpus(source, size, train=False, indices=chosen)
     conditions = min(counts.conditions, len(pairs))
     exemplars = min(counts.exemplars, len(pairs))
@@ -226,6 +231,7 @@ def folder_test_set(
         exemplars=exemplars,
         manipulation=other,
         edited=edits is not None,
+        conditions=tuple(_numbered(owners[:conditions])),
         sources=sources,
         protocols=protocols,
         names=tuple(sorted(names)),
