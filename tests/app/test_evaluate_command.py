@@ -204,6 +204,30 @@ def test_a_folder_and_its_edits_are_evaluated(
     assert not (tmp_path / "d").exists()
 
 
+def test_pictures_that_a_model_was_trained_on_are_pointed_out(
+    run: Run, model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    names = open_source(corpus, None, None).names
+    copy, listed = tmp_path / "run" / "model", tmp_path / "measured.txt"
+    shutil.copytree(model, copy)
+    listed.write_text("\n".join(names[:4]) + "\n")
+    data = ("--data", corpus, "--held-out", listed)
+    given = ("evaluate", f"own={copy}", *data, "--no-baselines", "--protocol", "manipulation")
+    told = "own was trained on 2 of the 4 pictures that are measured"
+    for place, held_out, is_told in (
+        (copy.parent, names[2:], True),
+        (copy, names[2:], True),
+        (copy, names[:5], False),
+        (copy, ("other.png", *names[2:]), False),
+    ):
+        (place / "held-out.txt").write_text("\n".join(held_out) + "\n")
+        out = tmp_path / "out"
+        result = run(*given, "--out", out)
+        assert result.exit_code == 0, result.output
+        assert (told in result.stderr) == is_told
+        assert ("trained on 2 of them" in (out / "tables.md").read_text()) == is_told
+
+
 def test_published_rows_are_those_of_the_layout(run: Run, tmp_path: Path) -> None:
     faces, out = tmp_path / "faces", tmp_path / "out"
     made = run(

@@ -25,6 +25,7 @@ from rabit.app.evaluate_options import (
     open_test_set,
     picture_size,
 )
+from rabit.app.evaluate_seen import seen_in_training
 from rabit.app.options import pick_device
 from rabit.data.layouts.find import find_layout
 from rabit.evaluation.environment import environment
@@ -106,6 +107,7 @@ def _evaluate_together(
     size = picture_size(options, models)
     test = open_test_set(options, size)
     methods = open_methods(options, models, test)
+    seen = seen_in_training(models, test)
     if options.segmentations is not None:
         check_segmentations(options.segmentations, methods, test)
     measuring = Measuring(networks.networks, test.exemplars, size)
@@ -126,6 +128,12 @@ def _evaluate_together(
         folder.settle(record, options.overwrite)
         for text in networks.missing:
             note(text)
+        for name, count in seen.items():
+            note(
+                f"{name} was trained on {count} of the {len(test.names)} pictures that are "
+                "measured, so its figures are better than they should be; measure on those that "
+                "all models hold out: --held-out FILE"
+            )
 
     processes.agree(settle)
     with ExitStack() as shown:
@@ -147,7 +155,7 @@ def _evaluate_together(
             options.segmentations,
             bar,
         )
-    facts = _facts(options, test, methods, processes)
+    facts = _facts(options, test, methods, seen, processes)
     files = _write(options, evaluation, test, methods, networks, facts)
     return Written(evaluation, files)
 
@@ -165,7 +173,11 @@ def run_export(options: EvaluateOptions, target: Path) -> int:
 
 
 def _facts(
-    options: EvaluateOptions, test: TestSet, methods: Sequence[Method], processes: Processes
+    options: EvaluateOptions,
+    test: TestSet,
+    methods: Sequence[Method],
+    seen: Mapping[str, int],
+    processes: Processes,
 ) -> dict[str, str]:
     """Returns what the figures depend on, for people."""
     parts = test.parts()
@@ -184,7 +196,8 @@ def _facts(
     for method in methods:
         kind = method.key["kind"]
         digest = str(method.key.get("weights", method.key.get("pictures", "")))
-        told[f"pictures of {method.name}"] = f"{kind} {digest[:16]}".strip()
+        trained = f", trained on {seen[method.name]} of them" if method.name in seen else ""
+        told[f"pictures of {method.name}"] = f"{kind} {digest[:16]}".strip() + trained
     known = environment(processes.device, torch.get_num_threads())
     told["measured with"] = ", ".join(f"{n} {v}" for n, v in known.items() if v is not None)
     if processes.count > 1:

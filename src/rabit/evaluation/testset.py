@@ -76,6 +76,7 @@ class TestSet:
             each is another's.
         sources: which photograph each of the edits is of, likewise.
         names: of the pictures that are read; empty where they are drawn.
+        others: names of the data's other pictures.
         protocols: of PARTS, those that are measured.
     """
 
@@ -91,6 +92,7 @@ class TestSet:
     conditions: tuple[int, ...] = ()
     sources: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
     protocols: tuple[str, ...] = PARTS
 
     def parts(self) -> dict[str, Samples]:
@@ -235,6 +237,7 @@ def folder_test_set(
         sources=sources,
         protocols=protocols,
         names=tuple(sorted(names)),
+        others=tuple(sorted(set(source.names) - names)),
     )
 
 

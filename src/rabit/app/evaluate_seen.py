@@ -1,0 +1,38 @@
+"""Pictures that are measured, although a model was trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rabit.app.run_folder import HELD_OUT
+from rabit.data.text import read_text
+from rabit.evaluation.testset import TestSet
+from rabit.inference import Translator
+
+
+def seen_in_training(models: Mapping[str, Translator], test: TestSet) -> dict[str, int]:
+    """Counts the measured pictures that models were trained on, by their lists of held-out ones.
+
+    A list lies beside a model's files or in its run's folder. One that names pictures which the
+    data does not have is of other data and tells nothing, as does a model without a list.
+
+    Args:
+        models: by the name of the method.
+        test: what is measured.
+
+    Returns:
+        The counts of those that were trained on any.
+    """
+    counts = {name: _seen(model.folder, test) for name, model in models.items()}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _seen(folder: Path | None, test: TestSet) -> int:
+    places = [] if folder is None else [folder / HELD_OUT, folder.resolve().parent / HELD_OUT]
+    for path in places:
+        if path.is_file():
+            held_out = {name for name in read_text(path).splitlines() if name}
+            known = set(test.names) | set(test.others)
+            return len(set(test.names) - held_out) if held_out and held_out <= known else 0
+    return 0
