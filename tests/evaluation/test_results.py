@@ -85,3 +85,13 @@ def test_missing_and_wrongly_sized_results_are_named(test_set: TestSet, tmp_path
         other.make("translation", 0, [test_set.translation[0]])
     with pytest.raises(ValueError, match=r"no picture translation-00001\.png"):
         other.make("translation", 1, [test_set.translation[1]])
+
+
+def test_a_damaged_result_is_named_before_any_work(test_set: TestSet, tmp_path: Path) -> None:
+    export_pairs(test_set, tmp_path / "pairs", overwrite=False)
+    other = FolderResults("a", tmp_path / "pairs" / "exemplars")
+    other.check(test_set)
+    path = other.folder / "manipulation-00001.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    with pytest.raises(ValueError, match=r"manipulation-00001\.png"):
+        other.check(test_set)

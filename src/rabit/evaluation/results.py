@@ -13,7 +13,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from PIL import Image
 from torch import Tensor
 
@@ -102,12 +102,11 @@ class FolderResults:
     folder: Path
 
     def check(self, test: TestSet) -> None:
-        """Refuses, before any work, a folder in which a picture is missing or has another size.
+        """Refuses, before any work, a folder whose pictures are not all there, whole and in size.
 
         Raises:
             FileNotFoundError: there is no such folder, or a picture is missing.
-            OSError: a picture cannot be read.
-            ValueError: one has another size.
+            ValueError: a picture cannot be read or has another size.
         """
         if not self.folder.is_dir():
             raise FileNotFoundError(f"--results {self.name}={self.folder}: no such folder")
@@ -119,14 +118,9 @@ class FolderResults:
                 f"{missing[0]}.png; --export-pairs writes what each is to be made from"
             )
         first = next(iter(test.parts().values()))[0]
-        height, width = first.truth.shape[-2:]
         for path in map(self._path, names):
             assert path is not None
-            with Image.open(path) as opened:
-                found = opened.size[::-1]
-            # A file may say that it is to be turned; `make` sees it upright.
-            if sorted(found) != sorted((height, width)):
-                raise ValueError(_wrong_size(path, found, (height, width)))
+            _read(path, first.truth.shape[-2:])
 
     def digest(self, test: TestSet) -> str:
         """Returns a hash of the pictures' files, that of a folder which `check` has passed."""
@@ -148,10 +142,7 @@ class FolderResults:
             path = self._path(file_name(part, first + number))
             if path is None:
                 raise ValueError(f"{self.folder}: no picture {file_name(part, first + number)}.png")
-            pixels, size = read_image(path), tuple(sample.truth.shape[-2:])
-            if pixels.shape[:2] != size:
-                raise ValueError(_wrong_size(path, pixels.shape[:2], size))
-            images.append(to_tensor(pixels))
+            images.append(to_tensor(_read(path, sample.truth.shape[-2:])))
         return Made(torch.stack(images))
 
     def _path(self, name: str) -> Path | None:
@@ -159,11 +150,16 @@ class FolderResults:
         return next((path for path in found if path.is_file()), None)
 
 
-def _wrong_size(path: Path, found: Sequence[int], size: Sequence[int]) -> str:
-    return (
-        f"{path} is {found[0]}x{found[1]} (height x width), expected {size[0]}x{size[1]}, the size "
-        "of its exported condition"
-    )
+def _read(path: Path, size: Sequence[int]) -> UInt8[np.ndarray, "H W 3"]:
+    """Reads a picture upright, and refuses one of another height and width."""
+    pixels = read_image(path)
+    found = pixels.shape[:2]
+    if found != tuple(size):
+        raise ValueError(
+            f"{path} is {found[0]}x{found[1]} (height x width), expected {size[0]}x{size[1]}, the "
+            "size of its exported condition"
+        )
+    return pixels
 
 
 def picture_names(test: TestSet) -> list[str]:
