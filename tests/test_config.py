@@ -109,6 +109,12 @@ def test_larger_blocks_are_whole_numbers_of_smaller_ones(coarse: tuple[int, ...]
         AlignmentConfig(block=2, coarse=coarse)
 
 
+def test_blocks_inside_larger_ones_do_not_overlap() -> None:
+    assert AlignmentConfig(overlap=True).options()["overlap"] is True
+    with pytest.raises(ValueError, match="alignment.overlap is on and alignment.coarse is .4,."):
+        AlignmentConfig(overlap=True, coarse=(4,))
+
+
 def test_every_option_reaches_the_method() -> None:
     options = AlignmentConfig(coarse=(8, 4), coarse_k=5).options()
     assert (options["coarse"], options["coarse_k"], options["k"]) == ((8, 4), 5, 3)

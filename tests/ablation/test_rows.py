@@ -48,6 +48,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "patchmatch": {f"{ALIGNMENT}.method": "patchmatch"},
     "transport": {f"{ALIGNMENT}.method": "transport"},
     "border": {f"{ALIGNMENT}.border": 1},
+    "overlap": {f"{ALIGNMENT}.overlap": True},
     "positions": {f"{ALIGNMENT}.confidence": "position"},
 }
 

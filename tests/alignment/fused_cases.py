@@ -165,6 +165,7 @@ def test_carrying(
         ({"chunk": 5, "k": 1}, torch.float32),
         ({"descriptor": "mean"}, torch.float32),
         ({"border": 1}, torch.float32),
+        ({"overlap": True}, torch.float32),
         ({"coarse": (4,)}, torch.float32),
     ),
 )

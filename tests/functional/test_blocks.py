@@ -9,6 +9,7 @@ from rabit.functional.blocks import (
     from_blocks,
     from_nested_blocks,
     nested_order,
+    overlapping_blocks,
     to_blocks,
     to_nested_blocks,
 )
@@ -28,6 +29,19 @@ def test_convention_row_major() -> None:
 def test_round_trip(block: int | tuple[int, int]) -> None:
     x = torch.randn(2, 3, 4, 6)
     assert torch.equal(from_blocks(to_blocks(x, block), (4, 6), block), x)
+
+
+def test_overlapping_blocks_hold_those_of_every_grid() -> None:
+    x = torch.arange(2 * 30.0).view(1, 2, 5, 6)
+    blocks = overlapping_blocks(x, 2)
+    assert blocks.shape == (1, 20, 4, 2)
+    assert blocks[0, 6, :, 0].tolist() == [7, 8, 13, 14]
+    for down, right in ((0, 0), (0, 1), (1, 1)):
+        grid = to_blocks(x[:, :, down : down + 4, right : right + 4], 2)
+        places = [(down + 2 * i) * 5 + right + 2 * j for i in (0, 1) for j in (0, 1)]
+        assert torch.equal(blocks[:, places], grid)
+    with pytest.raises(ValueError, match="5x6 positions has no 7x7 blocks"):
+        overlapping_blocks(x, 7)
 
 
 def test_errors() -> None:

@@ -143,6 +143,8 @@ CORRESPONDENCES = (
     Row("transport", "transport", {_METHOD: "transport"}, "UNITE's correspondence."),
     Row("border", "ranking, border 1", {**RABIT.changes, "model.alignment.border": 1},
         "The ranking; attention sees one position around each retrieved block as well."),
+    Row("overlap", "ranking, overlap", {**RABIT.changes, "model.alignment.overlap": True},
+        "The ranking; the exemplar's blocks begin at every position instead of lying on a grid."),
     Row("positions", "ranking, positions' confidence",
         {**RABIT.changes, "model.alignment.confidence": "position"},
         "The ranking; each position is as confident as its own best cosine, not its block's."),

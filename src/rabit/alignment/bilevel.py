@@ -18,7 +18,7 @@ from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.products import candidate_products
 from rabit.alignment.ranking import Ranking
 from rabit.config import CONFIDENCES
-from rabit.functional.blocks import from_nested_blocks, nested_order
+from rabit.functional.blocks import from_nested_blocks, nested_order, overlapping_blocks
 from rabit.functional.finite import check_finite
 from rabit.functional.normalise import unit_blocks
 
@@ -36,6 +36,7 @@ def bilevel(
     coarse: Sequence[int] = (),
     coarse_k: int = 16,
     border: int = 0,
+    overlap: bool = False,
     confidence: Confidence = "block",
     chunk: int | None = None,
 ) -> Correspondence:
@@ -56,6 +57,9 @@ def bilevel(
             mass; the best block's where borders overlap. 0 is the paper. A block of the exemplar
             that lies across its grid is none that can be retrieved; with a border of block - 1 all
             of its positions are seen if any block that holds one of them is.
+        overlap: whether the exemplar's blocks begin at every position instead of lying on a grid:
+            about b times as many are ranked, and none lies across. A position of several retrieved
+            blocks counts once, with the best one's mass. False is the paper; not with `coarse`.
         confidence: the peak of a "block", its best score in the ranking (the paper), or of each
             "position", its best cosine in the retrieved blocks.
         chunk: query blocks at a time; chosen from the sizes if None.
@@ -66,14 +70,12 @@ def bilevel(
     Raises:
         ValueError: features that are not finite, a block that does not divide the maps or the
             larger blocks, k larger than the number of exemplar blocks to choose from, epsilon not
-            positive, a negative border, or an unknown descriptor or confidence.
+            positive, a negative border, blocks that overlap inside larger ones, or an unknown
+            descriptor or confidence.
     """
-    if border < 0:
-        raise ValueError(f"border is {border}, expected 0 (none) or more positions")
-    if confidence not in CONFIDENCES:
-        raise ValueError(f"confidence is {confidence!r}, expected 'block' or 'position'")
+    _check_options(coarse, border, overlap, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    plain = not (coarse or border) and (descriptor, confidence) == ("concat", "block")
+    plain = not (coarse or border or overlap) and (descriptor, confidence) == ("concat", "block")
     if plain and can_fuse_levels(x, z, block, k):
         ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
         places = ranking.indices
@@ -81,13 +83,16 @@ def bilevel(
         check_finite(x, z)
         sides = (*coarse, block)
         queries, exemplars = unit_blocks(x, sides), unit_blocks(z, sides)
+        ranked = exemplars
+        if overlap:
+            ranked = overlapping_blocks(from_nested_blocks(exemplars, exemplar_size, sides), block)
         counts = _counts(z, sides, k, coarse_k)
-        ranking = rank_levels(queries, exemplars, sides, counts, epsilon, descriptor, chunk)
+        ranking = rank_levels(queries, ranked, sides, counts, epsilon, descriptor, chunk)
         weights, places = _attend(
-            queries, exemplars, ranking, exemplar_size, sides, border, temperature, chunk
+            queries, exemplars, ranking, exemplar_size, sides, border, overlap, temperature, chunk
         )
         if confidence == "position":
-            best = candidate_products(queries, exemplars, ranking.indices, chunk).amax(-1)
+            best = candidate_products(queries, ranked, ranking.indices, chunk).amax(-1)
             cosine = from_nested_blocks(best.unsqueeze(-1), size, sides)
     if coarse:
         rows = nested_order(size, sides, x.device)
@@ -99,9 +104,9 @@ def bilevel(
         size=size,
         exemplar_size=exemplar_size,
         weights=weights,
-        indices=places if border else ranking.indices,
+        indices=places if border or overlap else ranking.indices,
         block=(block, block),
-        exemplar_block=(1, 1) if border else (block, block),
+        exemplar_block=(1, 1) if border or overlap else (block, block),
         cosine=cosine,
     )
     return Correspondence(
@@ -112,6 +117,20 @@ def bilevel(
     )
 
 
+def _check_options(
+    coarse: Sequence[int], border: int, overlap: bool, confidence: Confidence
+) -> None:
+    if border < 0:
+        raise ValueError(f"border is {border}, expected 0 (none) or more positions")
+    if overlap and coarse:
+        raise ValueError(
+            f"overlap is on and coarse is {tuple(coarse)}: blocks inside larger ones lie on their "
+            "grid; leave one of them out"
+        )
+    if confidence not in CONFIDENCES:
+        raise ValueError(f"confidence is {confidence!r}, expected 'block' or 'position'")
+
+
 def _attend(
     queries: Float[Tensor, "B N b C"],
     exemplars: Float[Tensor, "B M b C"],
@@ -119,17 +138,18 @@ def _attend(
     exemplar_size: tuple[int, int],
     sides: Sequence[int],
     border: int,
+    overlap: bool,
     temperature: float,
     chunk: int | None,
 ) -> tuple[Float[Tensor, "B N b K"], Int[Tensor, "B N L"]]:
     """Returns the weights of the second level, and what they are of: the retrieved blocks or, with
-    a border, positions in row-major order.
+    a border or blocks that overlap, positions in row-major order.
     """
     found, mass = ranking.indices, ranking.log_mass
-    if not border:
+    if not (border or overlap):
         return attend_blocks(queries, exemplars, found, mass, temperature, chunk), found
-    row_major = nested_order(exemplar_size, sides, found.device)[found]
-    places, counted = bordered(row_major, exemplar_size, sides[-1], border)
+    row_major = found if overlap else nested_order(exemplar_size, sides, found.device)[found]
+    places, counted = bordered(row_major, exemplar_size, sides[-1], border, overlap)
     nested = nested_order(exemplar_size, (*sides, 1), found.device).argsort()[places]
     mass = mass.repeat_interleave(places.shape[2] // found.shape[2], dim=-1)
     positions = exemplars.flatten(1, 2).unsqueeze(2)

@@ -117,7 +117,8 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
     alignment, (height, width) = config.alignment, config.image_size
     method = {
         "ranking": f"ranking: {alignment.block}×{alignment.block} blocks, {alignment.k} retrieved"
-        + (f", border {alignment.border}" if alignment.border else ""),
+        + (f", border {alignment.border}" if alignment.border else "")
+        + (", overlapping" if alignment.overlap else ""),
         "dense": "dense: every place with every place",
         "dense-stored": "dense: every place with every place",
         "transport": "transport: every place with every place, all used alike",

@@ -120,7 +120,8 @@ class AlignmentConfig:
     positions, `components` makes every connected component of a class a region of its own, and
     `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
     blocks that are ranked first, largest first, `coarse_k` of each retrieved; `border` are
-    positions around each retrieved block that attention sees as well (not in the paper).
+    positions around each retrieved block that attention sees as well, and with `overlap` the
+    exemplar's blocks begin at every position, not on a grid (neither is in the paper).
     `confidence` is that of a block, from the ranking (the paper), or of each position.
     """
 
@@ -139,6 +140,7 @@ class AlignmentConfig:
     coarse: tuple[int, ...] = ()
     coarse_k: int = 16
     border: int = 0
+    overlap: bool = False
     confidence: Literal["block", "position"] = "block"
     position: Literal["semantic", "image", "none"] = "semantic"
     components: bool = False
@@ -170,6 +172,11 @@ class AlignmentConfig:
         check_at_least_zero(
             **{"alignment.head_blocks": self.head_blocks, "alignment.border": self.border}
         )
+        if self.overlap and self.coarse:
+            raise ValueError(
+                f"alignment.overlap is on and alignment.coarse is {self.coarse}: blocks inside "
+                "larger ones lie on their grid; leave one of them out"
+            )
         if any(large <= small or large % small for large, small in pairwise(self.sides)):
             raise ValueError(
                 f"alignment.coarse is {self.coarse}, expected block sides, largest first, each a "
@@ -185,7 +192,7 @@ class AlignmentConfig:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
         if self.method == "ranking":
             names = ("block", "k", "temperature", "epsilon", "descriptor")
-            more = ("coarse", "coarse_k", "border", "confidence")
+            more = ("coarse", "coarse_k", "border", "overlap", "confidence")
             return {name: getattr(self, name) for name in (*names, *more)}
         if self.method == "patchmatch":
             return {"temperature": self.temperature, **self.patchmatch.options()}

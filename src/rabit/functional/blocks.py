@@ -28,6 +28,34 @@ def to_blocks(x: Float[Tensor, "B C H W"], block: Side) -> Float[Tensor, "B N b 
     return to_nested_blocks(x, (block,))
 
 
+def overlapping_blocks(x: Float[Tensor, "B C H W"], block: int) -> Float[Tensor, "B M b C"]:
+    """Returns the blocks that begin at every position of a map, not only on a grid.
+
+    Args:
+        x: (B, C, H, W) map.
+        block: side of the square blocks in positions, at most H and W.
+
+    Returns:
+        (B, M, b, C): M = (H - block + 1)(W - block + 1) blocks in row-major order of their first
+        positions, positions in row-major order inside each block.
+
+    Raises:
+        ValueError: the map is smaller than a block.
+    """
+    height, width = x.shape[2] - block + 1, x.shape[3] - block + 1
+    if block < 1 or height < 1 or width < 1:
+        raise ValueError(
+            f"a map of {x.shape[2]}x{x.shape[3]} positions has no {block}x{block} blocks"
+        )
+    rows = x.permute(0, 2, 3, 1)
+    moved = [
+        rows[:, down : down + height, right : right + width]
+        for down in range(block)
+        for right in range(block)
+    ]
+    return torch.stack(moved, dim=3).flatten(1, 2)
+
+
 def from_blocks(
     blocks: Float[Tensor, "B N b C"], size: tuple[int, int], block: Side
 ) -> Float[Tensor, "B C H W"]:

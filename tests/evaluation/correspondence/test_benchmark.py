@@ -59,6 +59,8 @@ def test_operations() -> None:
     assert ranking == 2 * 16 * 16 * 64 + 2 * 64 * 12 * 20
     border = Contestant("border", "ranking", {"border": 1})
     assert border.operations(8, 16, 4) == 2 * 16 * 16 * 64 + 2 * 64 * 48 * 20
+    overlap = Contestant("overlap", "ranking", {"overlap": True})
+    assert overlap.operations(8, 16, 4) == 2 * 16 * 49 * 64 + 2 * 64 * 12 * 20
     levels = Contestant("levels", "ranking", {"coarse": (4,), "coarse_k": 2})
     assert levels.operations(8, 16, 4) == 2 * 4 * 4 * 16 + 2 * 16 * 8 * 64 + 2 * 64 * 12 * 20
     assert Contestant("patchmatch", "patchmatch").operations(8, 16, 4) is None

@@ -75,7 +75,8 @@ class Contestant:
         if not mean:
             widths[-1] *= block * block
         competing = positions // sides[0] ** 2
-        total = 2.0 * competing**2 * widths[0]
+        keys = (side - block + 1) ** 2 if self.options.get("overlap", False) else competing
+        total = 2.0 * competing * keys * widths[0]
         for level, (large, small) in enumerate(pairwise(sides), start=1):
             retrieved = min(self.options.get("coarse_k", 16), competing)
             competing = retrieved * (large // small) ** 2
@@ -121,10 +122,12 @@ def contestants(quick: bool = False) -> tuple[Contestant, ...]:
     )
     if quick:
         return few
+    overlapping = Contestant("ranking, overlap", "ranking", {"overlap": True})
     variants = ((2, 2), (1, 2), (1, 4), (1, 8))
     ranked = (
         Contestant(f"ranking, k = {k}, b = {side * side}", "ranking", {"k": k, "block": side})
         for k, side in variants
     )
     slow = (Contestant("dense, stored", "dense-stored"), Contestant("transport", "transport"))
-    return (*few, *slow, Contestant("ranking, 4 levels", "ranking", {"coarse": (16, 4)}), *ranked)
+    levels = Contestant("ranking, 4 levels", "ranking", {"coarse": (16, 4)})
+    return (*few, *slow, overlapping, levels, *ranked)
