@@ -128,6 +128,10 @@ def test_every_option_reaches_the_method() -> None:
 def test_k_beyond_the_blocks_is_refused() -> None:
     with pytest.raises(ValueError, match="alignment.k is 300, but there are 256 blocks"):
         ModelConfig(image_size=(64, 64), alignment=AlignmentConfig(k=300))
+    many = AlignmentConfig(k=300, overlap=True)
+    assert ModelConfig(image_size=(64, 64), alignment=many).alignment.k == 300
+    with pytest.raises(ValueError, match="alignment.k is 962, but there are 961 blocks"):
+        ModelConfig(image_size=(64, 64), alignment=replace(many, k=962))
     with pytest.raises(ValueError, match="alignment.k is 65, but there are 64 blocks"):
         ModelConfig(image_size=(64, 64), alignment=AlignmentConfig(k=65, stride=4))
 

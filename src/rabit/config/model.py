@@ -260,7 +260,10 @@ class ModelConfig:
                 f"pixels of the largest block, {self._block_stride})"
             )
         height, width = (side // self.alignment.stride for side in self.image_size)
-        blocks = (height // self.alignment.block) * (width // self.alignment.block)
+        side = self.alignment.block
+        blocks = (height // side) * (width // side)
+        if self.alignment.overlap:
+            blocks = (height - side + 1) * (width - side + 1)
         if self.alignment.k > blocks:
             raise ValueError(f"alignment.k is {self.alignment.k}, but there are {blocks} blocks")
         positions = height * width
