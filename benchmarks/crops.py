@@ -32,15 +32,17 @@ from rabit.inference import Translator, load
 from rabit.metrics.pixels import psnr
 from rabit.writing import write_files
 
+# Options whose values are words.
+WORDS = ("method", "descriptor", "confidence")
 HEADS = ("PSNR, warped", "fine detail, warped", "PSNR, result", "fine detail, result")
 
 
 def setting(text: str) -> dict[str, Any] | None:
-    """Reads "k=8,border=1"; None is the model's own."""
+    """Reads "k=8,overlap=true,method=ranking"; None is the model's own."""
     if text == "own":
         return None
     pairs = [each.partition("=") for each in text.split(",")]
-    return {name: json.loads(value) if value[:1].isdigit() else value for name, _, value in pairs}
+    return {name: value if name in WORDS else json.loads(value) for name, _, value in pairs}
 
 
 def fine(image: Tensor) -> Tensor:

@@ -75,7 +75,8 @@ def bilevel(
     """
     _check_options(coarse, border, overlap, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
-    plain = not (coarse or border or overlap) and (descriptor, confidence) == ("concat", "block")
+    by_position = border > 0 or overlap
+    plain = not (coarse or by_position) and (descriptor, confidence) == ("concat", "block")
     if plain and can_fuse_levels(x, z, block, k):
         ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
         places = ranking.indices
@@ -104,9 +105,9 @@ def bilevel(
         size=size,
         exemplar_size=exemplar_size,
         weights=weights,
-        indices=places if border or overlap else ranking.indices,
+        indices=places if by_position else ranking.indices,
         block=(block, block),
-        exemplar_block=(1, 1) if border or overlap else (block, block),
+        exemplar_block=(1, 1) if by_position else (block, block),
         cosine=cosine,
     )
     return Correspondence(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from rabit.app.run_folder import HELD_OUT
-from rabit.data.text import read_text
+from rabit.app.run_folder import HELD_OUT, read_held_out
 from rabit.evaluation.testset import TestSet
 from rabit.inference import Translator
 
@@ -29,10 +28,9 @@ def seen_in_training(models: Mapping[str, Translator], test: TestSet) -> dict[st
 
 
 def _seen(folder: Path | None, test: TestSet) -> int:
-    places = [] if folder is None else [folder / HELD_OUT, folder.resolve().parent / HELD_OUT]
-    for path in places:
-        if path.is_file():
-            held_out = {name for name in read_text(path).splitlines() if name}
+    for place in [] if folder is None else [folder, folder.resolve().parent]:
+        if (place / HELD_OUT).is_file():
+            held_out = set(read_held_out(place))
             known = set(test.names) | set(test.others)
             return len(set(test.names) - held_out) if held_out and held_out <= known else 0
     return 0
