@@ -67,7 +67,7 @@ def from_blocks(
         block: side of the square blocks, or their (height, width), in positions.
 
     Returns:
-        (B, C, H, W) map.
+        (B, C, H, W) map, channels-last in memory.
 
     Raises:
         ValueError: N blocks of b positions do not make a map of this size.
@@ -112,7 +112,7 @@ def from_nested_blocks(
         sides: of the blocks, largest first.
 
     Returns:
-        (B, C, H, W) map.
+        (B, C, H, W) map, channels-last in memory.
 
     Raises:
         ValueError: N blocks of b positions do not make a map of this size.
@@ -128,8 +128,9 @@ def from_nested_blocks(
     sizes = [n for pair in zip(rows, columns, strict=True) for n in pair]
     down = range(1, 2 * len(rows), 2)
     parts = blocks.reshape(batch, *sizes, channels)
-    parts = parts.permute(0, -1, *down, *(axis + 1 for axis in down))
-    return parts.reshape(batch, channels, height, width)
+    parts = parts.permute(0, *down, *(axis + 1 for axis in down), -1)
+    # A position's channels stay side by side: whole rows of a block are copied at a time.
+    return parts.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
 
 
 def nested_order(
