@@ -151,6 +151,30 @@ def test_a_folder_is_measured_on_what_it_holds_out(run: Run, tmp_path: Path) -> 
     assert "2 held out of corpus" in page and "reconstructions" in page
 
 
+def test_all_seeds_hold_out_the_pictures_of_a_list(run: Run, tmp_path: Path) -> None:
+    corpus, out, listed = tmp_path / "corpus", tmp_path / "out", tmp_path / "list.txt"
+    write_scenes(corpus, 10, 3, (64, 64))
+    source = open_options(AblateOptions("table6", str(corpus), "smoke", out)).source
+    assert source is not None
+    held, other = list(source.names[4:7]), list(source.names[:3])
+    listed.write_text("\n".join(held))
+    options = AblateOptions("table6", str(corpus), "smoke", out, seeds=2, steps=STEPS,
+                            only=("spade",), assignments=(QUICK,), held_out=listed)  # fmt: skip
+    trainings_of = plan(options, open_options(options), 1)
+    assert [training.seed for training in trainings_of] == [0, 1]
+    for training in trainings_of:
+        trained_here(run, training)
+        assert set((training.folder / "held-out.txt").read_text().split()) == set(held)
+    given = (*TABLE6, "--data", corpus, "--only", "spade", "--out", out, "--no-train")
+    result = run(*given, "--seeds", 2, "--held-out", listed)
+    assert result.exit_code == 0, result.output
+    scores = [json.loads((out / f"runs/spade/seed-{i}.scores.json").read_text()) for i in (0, 1)]
+    assert scores[0]["key"]["test"] == scores[1]["key"]["test"]
+    listed.write_text("\n".join(other))
+    refused = run(*given, "--held-out", listed)
+    assert refused.exit_code == 1 and "holds out other pictures" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("status", "interrupted", "code", "said"),
     [
@@ -184,6 +208,10 @@ def test_how_trainings_ended_is_told(
         (("ablate", "table6", "--results", "x"), "--results x: expected NAME=FOLDER"),
         (("ablate", "table6", "--results", "x=gone"), "--results x=gone: no such folder"),
         (("ablate", "table6", "--edits", "gone"), "--edits is for data that is a folder"),
+        (
+            ("ablate", "table6", "--held-out", "gone"),
+            "--held-out gone is for data that is a folder",
+        ),
         (("ablate", "table6", "--data", "gone"), "--data gone: no such folder"),
         (("ablate", "table6", "--preset", "deepfashion"), "deepfashion"),
     ],

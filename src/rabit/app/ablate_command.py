@@ -44,6 +44,13 @@ def ablate_command(
     preset: Annotated[
         str | None, typer.Option(help="The experiment, instead of the budget's preset.")
     ] = None,
+    held_out: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the folder's pictures that no training sees and all are measured on, "
+            "one a line. [default: every seed draws its own]"
+        ),
+    ] = None,
     steps: Annotated[int | None, typer.Option(help="Steps of every training.")] = None,
     seeds: Annotated[int | None, typer.Option(help="Trainings of every row.")] = None,
     only: Annotated[
@@ -104,6 +111,7 @@ def ablate_command(
         layout=layout,
         condition=condition,
         preset=preset,
+        held_out=held_out,
         steps=steps,
         seeds=seeds,
         only=tuple(name.strip() for name in (only or "").split(",") if name.strip()),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rabit.ablation.budgets import common_experiment, find_budget
 from rabit.ablation.plan import Run, plan_runs
 from rabit.ablation.rows import table_rows
-from rabit.app.corpora import DataOptions, OpenData, open_data
+from rabit.app.corpora import DataOptions, OpenData, held_out_pictures, open_data
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import override
+from rabit.app.run_folder import HELD_OUT, read_held_out
 from rabit.config import ExperimentConfig
 from rabit.presets import preset_kind, with_backbone
 
@@ -27,6 +29,7 @@ class AblateOptions:
         layout: of the data's folder.
         condition: of the data's folder.
         preset: of the experiment.
+        held_out: file with the names of the folder's pictures that no training sees.
         steps: of every training.
         seeds: trainings of every row.
         only: names of rows.
@@ -52,6 +55,7 @@ class AblateOptions:
     layout: str | None = None
     condition: str | None = None
     preset: str | None = None
+    held_out: Path | None = None
     steps: int | None = None
     seeds: int | None = None
     only: tuple[str, ...] = ()
@@ -78,7 +82,12 @@ def open_options(options: AblateOptions) -> OpenData:
 
 
 def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
-    """Returns all trainings of an ablation, those that are finished too."""
+    """Returns all trainings of an ablation, those that are finished too.
+
+    Raises:
+        FileNotFoundError: the list of what is held out is missing.
+        ValueError: an option is wrong, or a training that was started holds out other pictures.
+    """
     budget = find_budget(options.budget)
     preset = options.preset or budget.preset
     experiment = common_experiment(budget, opened.channels, opened.kind, preset, options.steps)
@@ -86,13 +95,14 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
     given = {
         "--layout": options.layout,
         "--condition": options.condition,
+        "--held-out": options.held_out and options.held_out.resolve(),
         "--backbone-weights": options.loss_weights and options.loss_weights.resolve(),
         "--device": options.device,
         "--threads": threads,
     }
     passed = [part for flag, value in given.items() if value is not None
               for part in (flag, str(value))]  # fmt: skip
-    return plan_runs(
+    runs = plan_runs(
         rows,
         range(options.seeds or budget.seeds),
         _with_options(experiment, options),
@@ -101,6 +111,20 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
         options.out,
         passed,
     )
+    if options.held_out is not None:
+        _require_held_out(runs, options.held_out, opened)
+    return runs
+
+
+def _require_held_out(runs: Sequence[Run], path: Path, opened: OpenData) -> None:
+    """Refuses a list that does not fit the data, or a training that was started with another."""
+    names = set(held_out_pictures(path, opened))
+    for run in runs:
+        if (run.folder / HELD_OUT).is_file() and set(read_held_out(run.folder)) != names:
+            raise ValueError(
+                f"{run.folder} holds out other pictures than --held-out {path}; give the list that "
+                "it was started with, or another folder with --out"
+            )
 
 
 def _with_options(experiment: ExperimentConfig, options: AblateOptions) -> ExperimentConfig:

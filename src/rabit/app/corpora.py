@@ -139,6 +139,21 @@ def listed_pictures(path: Path, source: Source) -> tuple[str, ...]:
     return names
 
 
+def held_out_pictures(path: Path, opened: OpenData) -> tuple[str, ...]:
+    """Reads which of a folder's pictures are not to be trained on.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the data cannot be split, is split already, or the list does not fit it.
+    """
+    flag, source = f"--held-out {path}", opened.source
+    if source is None:
+        raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
+    if source.split is not None and source.split.train and source.split.test:
+        raise ValueError(f"{flag}: {source.root} says itself what is held out; leave it out")
+    return listed_pictures(path, source)
+
+
 def training_data(
     opened: OpenData,
     config: ExperimentConfig,

@@ -14,7 +14,7 @@ from rabit.app.corpora import (
     SCENES,
     DataOptions,
     OpenData,
-    listed_pictures,
+    held_out_pictures,
     open_data,
     training_data,
 )
@@ -170,15 +170,11 @@ def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None
     flag = f"--held-out {path}"
     if options.holdout is not None:
         raise ValueError(f"{flag} and --holdout say the same thing twice; give one of them")
-    source = opened.source
-    if source is None:
-        raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
-    if source.split is not None and source.split.train and source.split.test:
-        raise ValueError(f"{flag}: {source.root} says itself what is held out; leave it out")
-    names = listed_pictures(path, source)
+    names = held_out_pictures(path, opened)
     if options.resume and set(names) != set(read_held_out(options.out)):
         raise ValueError(f"{flag}: the run was started with other pictures; leave it out")
-    if torn := _torn(source, set(names)):
+    assert opened.source is not None
+    if torn := _torn(opened.source, set(names)):
         note(f"{path} holds {torn} pictures out whose partners are trained on")
     return names
 
