@@ -90,6 +90,11 @@ def test_a_run_starts_from_a_model(
     assert f"starting with the weights of {trained / 'model'}" in " ".join(result.output.split())
     one, other = (load(each / "model").network.parameters() for each in (out, trained))
     assert all(torch.allclose(*pair, atol=1e-3) for pair in zip(one, other, strict=True))
+    whole = run(*given, "--overwrite", "--seed", 7, "--start-from", trained)
+    assert whole.exit_code == 0, whole.output
+    last = list_checkpoints(trained / "checkpoints")[-1]
+    said = "".join(whole.output.split())
+    assert f"{last},thediscriminator'stoo" in said
     refused = run(*given, "--resume", "--start-from", trained / "model")
     assert refused.exit_code == 1
     assert "leave out one of --start-from and --resume" in " ".join(refused.output.split())

@@ -36,6 +36,32 @@ def test_network_and_average_get_the_weights_and_the_discriminator_none() -> Non
         assert torch.equal(state.discriminator.state_dict()[name], tensor)
 
 
+def test_a_run_gives_its_average_and_its_discriminator_as_well() -> None:
+    config = tiny_experiment()
+    state = new_state(replace(config, train=replace(config.train, seed=5)))
+    run, average = new_state(config), build_network(config.model, seed=6)
+    assert start_from(state, run.network, "run", average, run.discriminator) == []
+    for own, given in (
+        (state.network, run.network),
+        (state.averaged, average),
+        (state.discriminator, run.discriminator),
+    ):
+        taken = weights(given)
+        assert weights(own).keys() == taken.keys()
+        assert all(torch.equal(tensor, taken[name]) for name, tensor in weights(own).items())
+
+
+def test_a_discriminator_of_other_widths_starts_anew() -> None:
+    state, run = new_state(tiny_experiment()), new_state(tiny_experiment(discriminator__scales=1))
+    before = weights(state.discriminator)
+    anew = start_from(state, run.network, "run", run.averaged, run.discriminator)
+    second = {name for name in before if name.startswith("discriminators.1.")}
+    assert second and set(anew) == {f"discriminator.{name}" for name in second}
+    for name, tensor in weights(state.discriminator).items():
+        taken = before if name in second else run.discriminator.state_dict()
+        assert torch.equal(tensor, taken[name])
+
+
 def test_what_has_another_shape_starts_anew() -> None:
     config = tiny_experiment()
     state = new_state(with_classes(config, 9))

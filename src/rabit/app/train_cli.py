@@ -53,7 +53,8 @@ def train_command(
         str | None,
         typer.Option(
             help="Name or folder of a trained model whose weights to start with, such as facades; "
-            "a few hundred steps then suit it to pictures of your own."
+            "a few hundred steps then suit it to pictures of your own. Or the folder of a run, "
+            "whose discriminator is taken too."
         ),
     ] = None,
     resume: Annotated[

@@ -20,6 +20,7 @@ from rabit.app.corpora import (
 )
 from rabit.app.display import TrainingDisplay
 from rabit.app.errors import note
+from rabit.app.memory import keep_freed_memory
 from rabit.app.options import pick_device
 from rabit.app.resuming import newest_checkpoint, recorded, resumed_config
 from rabit.app.run_folder import (
@@ -77,6 +78,8 @@ def run_training(options: TrainOptions) -> Finished:
     if options.threads is not None:
         # Not sooner: accelerate sets the number too where OMP_NUM_THREADS does not.
         torch.set_num_threads(options.threads)
+    if processes.device.type == "cpu":
+        keep_freed_memory()
     try:
         with ExitStack() as stack:
             return _train_together(options, processes, stack)
@@ -144,14 +147,21 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
 
 
 def _start_from(model: str, state: TrainState) -> None:
-    """Begins with a trained model's weights.
+    """Begins with the weights of a trained model, or of the last checkpoint of a run.
 
     Raises:
-        ValueError: there is no such model, or it is of another kind.
+        ValueError: there is no such model or checkpoint, or it is of another kind.
     """
-    path = find_model(model)
-    anew = start_from(state, load_model(path).network, f"--start-from {model}")
-    note(f"starting with the weights of {path}")
+    flag, checkpoints = f"--start-from {model}", Path(model) / "checkpoints"
+    if checkpoints.is_dir():
+        path = newest_checkpoint(checkpoints)
+        run = load_checkpoint(path)
+        anew = start_from(state, run.network, flag, run.averaged, run.discriminator)
+        note(f"starting with the weights of {path}, the discriminator's too")
+    else:
+        path = find_model(model)
+        anew = start_from(state, load_model(path).network, flag)
+        note(f"starting with the weights of {path}")
     if anew:
         more = f" and {len(anew) - 3} more" if len(anew) > 3 else ""
         note(f"of other shapes there, so started anew: {', '.join(anew[:3])}{more}")

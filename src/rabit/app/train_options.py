@@ -28,7 +28,8 @@ class TrainOptions:
         seed: of weights, samples and their order.
         backbone: perceptual backbone of the losses.
         backbone_weights: its file.
-        start_from: name or path of a trained model whose weights a new run starts with.
+        start_from: name or path of a trained model, or folder of a run, whose weights a new run
+            starts with.
         resume: whether to go on from the newest checkpoint.
         overwrite: whether to replace the run in the folder.
         device: cpu or cuda.
