@@ -69,6 +69,8 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
         ("model.alignment.epsilon", -1.0, "alignment.epsilon is -1.0"),
         ("model.alignment.transport.tolerance", 0.0, "transport.tolerance is 0.0, expected a num"),
         ("model.alignment.transport.iterations", 0.5, "transport.iterations is 0.5, expected int"),
+        ("model.alignment.shortlist", -1, "alignment.shortlist is -1, expected 0 or more"),
+        ("model.alignment.shortlist", 2, "alignment.k is 3, but alignment.shortlist has 2 blocks"),
         ("model.image_size", [100, 128], "expected height and width that are multiples of 16"),
         ("model.image_size", [128], "config.model.image_size has 1 entries, expected 2"),
         ("model.features.widths", [1, 2], "features.widths has 2 entries, expected 6"),
@@ -86,6 +88,13 @@ def _changed(path: str, value: Any) -> dict[str, Any]:
 def test_wrong_fields_are_named(path: str, value: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         from_dict(ExperimentConfig, _changed(path, value))
+
+
+def test_a_shortlist_needs_two_levels_and_concatenation() -> None:
+    assert AlignmentConfig(shortlist=16).options()["shortlist"] == 16
+    for other in ({"coarse": (4,)}, {"descriptor": "mean"}):
+        with pytest.raises(ValueError, match="alignment.shortlist is 16, .* leave one out"):
+            AlignmentConfig(shortlist=16, **other)
 
 
 def test_stride_covers_generator_and_blocks() -> None:

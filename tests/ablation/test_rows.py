@@ -49,6 +49,7 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "transport": {f"{ALIGNMENT}.method": "transport"},
     "border": {f"{ALIGNMENT}.border": 1},
     "overlap": {f"{ALIGNMENT}.overlap": True},
+    "shortlist": {f"{ALIGNMENT}.overlap": True, f"{ALIGNMENT}.shortlist": 16},
     "positions": {f"{ALIGNMENT}.confidence": "position"},
 }
 

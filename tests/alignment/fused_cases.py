@@ -166,6 +166,7 @@ def test_carrying(
         ({"descriptor": "mean"}, torch.float32),
         ({"border": 1}, torch.float32),
         ({"overlap": True}, torch.float32),
+        ({"overlap": True, "shortlist": 8}, torch.float32),
         ({"coarse": (4,)}, torch.float32),
     ),
 )

@@ -17,6 +17,7 @@ from rabit.alignment.levels import Descriptor, in_row_major, rank_levels
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.products import candidate_products
 from rabit.alignment.ranking import Ranking
+from rabit.alignment.shortlist import rank_shortlist
 from rabit.config import CONFIDENCES
 from rabit.functional.blocks import from_nested_blocks, nested_order, overlapping_blocks
 from rabit.functional.finite import check_finite
@@ -37,6 +38,7 @@ def bilevel(
     coarse_k: int = 16,
     border: int = 0,
     overlap: bool = False,
+    shortlist: int = 0,
     confidence: Confidence = "block",
     chunk: int | None = None,
 ) -> Correspondence:
@@ -60,6 +62,9 @@ def bilevel(
         overlap: whether the exemplar's blocks begin at every position instead of lying on a grid:
             about b times as many are ranked, and none lies across. A position of several retrieved
             blocks counts once, with the best one's mass. False is the paper; not with `coarse`.
+        shortlist: blocks with the most similar means that compete for each query block, at least
+            k, see `rank_shortlist`: with 16 nearly the same ranking for b times fewer operations.
+            0, the paper, is all blocks; not with `coarse` or the descriptor "mean".
         confidence: the peak of a "block", its best score in the ranking (the paper), or of each
             "position", its best cosine in the retrieved blocks.
         chunk: query blocks at a time; chosen from the sizes if None.
@@ -73,10 +78,13 @@ def bilevel(
             positive, a negative border, blocks that overlap inside larger ones, or an unknown
             descriptor or confidence.
     """
-    _check_options(coarse, border, overlap, confidence)
+    _check_options(coarse, border, overlap, shortlist, descriptor, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
     by_position = border > 0 or overlap
-    plain = not (coarse or by_position) and (descriptor, confidence) == ("concat", "block")
+    plain = not (coarse or by_position or shortlist) and (descriptor, confidence) == (
+        "concat",
+        "block",
+    )
     if plain and can_fuse_levels(x, z, block, k):
         ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
         places = ranking.indices
@@ -87,8 +95,11 @@ def bilevel(
         ranked = exemplars
         if overlap:
             ranked = overlapping_blocks(from_nested_blocks(exemplars, exemplar_size, sides), block)
-        counts = _counts(z, sides, k, coarse_k)
-        ranking = rank_levels(queries, ranked, sides, counts, epsilon, descriptor, chunk)
+        if shortlist:
+            ranking = rank_shortlist(queries, ranked, k, epsilon, shortlist, chunk)
+        else:
+            counts = _counts(z, sides, k, coarse_k)
+            ranking = rank_levels(queries, ranked, sides, counts, epsilon, descriptor, chunk)
         weights, places = _attend(
             queries, exemplars, ranking, exemplar_size, sides, border, overlap, temperature, chunk
         )
@@ -119,10 +130,21 @@ def bilevel(
 
 
 def _check_options(
-    coarse: Sequence[int], border: int, overlap: bool, confidence: Confidence
+    coarse: Sequence[int],
+    border: int,
+    overlap: bool,
+    shortlist: int,
+    descriptor: Descriptor,
+    confidence: Confidence,
 ) -> None:
-    if border < 0:
-        raise ValueError(f"border is {border}, expected 0 (none) or more positions")
+    for name, number in (("border", border), ("shortlist", shortlist)):
+        if number < 0:
+            raise ValueError(f"{name} is {number}, expected 0 (none) or more")
+    if shortlist and (coarse or descriptor == "mean"):
+        raise ValueError(
+            f"shortlist is {shortlist}, coarse {tuple(coarse)} and descriptor {descriptor!r}: a "
+            "shortlist stands in front of two levels and concatenated features; leave one out"
+        )
     if overlap and coarse:
         raise ValueError(
             f"overlap is on and coarse is {tuple(coarse)}: blocks inside larger ones lie on their "

@@ -7,6 +7,7 @@ blocks that were retrieved. So the largest product is that of the coarsest level
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -65,15 +66,18 @@ def rank_levels(
         scales[-1] = 1 / x.shape[2]
     ranking = rank_blocks(queries[0], exemplars[0], counts[0], epsilon, scales[0], chunk)
     for level, parts in enumerate(_parts(sides), start=1):
-        ranking = _refine(
-            ranking,
+        finer = rank_candidates(
             queries[level].unflatten(1, (-1, parts)),
             exemplars[level].unflatten(1, (-1, parts)),
+            ranking.indices,
+            ranking.log_mass * (epsilon / 4),
             counts[level],
             epsilon,
             scales[level],
             chunk,
         )
+        residual = ranking.residual.repeat_interleave(parts, dim=1)
+        ranking = replace(finer, residual=torch.maximum(finer.residual, residual))
     return ranking
 
 
@@ -117,23 +121,40 @@ def _parts(sides: Sequence[int]) -> list[int]:
     return [(large // small) ** 2 for large, small in pairwise(sides)]
 
 
-def _refine(
-    larger: Ranking,
+def rank_candidates(
     x: Float[Tensor, "B N p D"],
     z: Float[Tensor, "B M q D"],
+    larger: Int[Tensor, "B N l"],
+    prior: Float[Tensor, "B N l"],
     k: int,
     epsilon: float,
     scale: float,
-    chunk: int | None,
+    chunk: int | None = None,
 ) -> Ranking:
-    """Ranks the p blocks of each larger block among those of the larger blocks it retrieved."""
-    check_topk(larger.indices.shape[2] * z.shape[2], k, epsilon)
-    prior = larger.log_mass * (epsilon / 4)
-    ranked = _RankCandidates.apply(x, z, prior, larger.indices, k, epsilon, scale, chunk)
+    """Ranks the p blocks of each larger block among those of some larger blocks of the exemplar.
+
+    Args:
+        x: (B, N, p, D) descriptors of the query blocks of each larger block.
+        z: (B, M, q, D) descriptors of the exemplar blocks of each larger block.
+        larger: (B, N, l) the larger blocks whose blocks compete, in [0, M).
+        prior: (B, N, l) what the scores of each one's blocks are raised by.
+        k: blocks to retrieve, at most l q.
+        epsilon: regularisation of the top-k in score units, > 0.
+        scale: of the inner products, see `rank_blocks`.
+        chunk: larger query blocks at a time; chosen from the sizes if None.
+
+    Returns:
+        The ranking of N p query blocks, exemplar blocks numbered in [0, M q); `peak` is without
+        priors.
+
+    Raises:
+        ValueError: k outside of 1..l q, or epsilon not positive.
+    """
+    check_topk(larger.shape[2] * z.shape[2], k, epsilon)
+    ranked = _RankCandidates.apply(x, z, prior, larger, k, epsilon, scale, chunk)
     competing, mass, log_mass, peak, threshold, residual = ranked
     inside = torch.div(competing, z.shape[2], rounding_mode="floor")
-    parents = larger.indices.unsqueeze(2).expand(-1, -1, x.shape[2], -1).gather(3, inside)
-    residual = torch.maximum(residual, larger.residual.unsqueeze(2))
+    parents = larger.unsqueeze(2).expand(-1, -1, x.shape[2], -1).gather(3, inside)
     return Ranking(
         indices=(parents * z.shape[2] + competing % z.shape[2]).flatten(1, 2),
         mass=mass.flatten(1, 2),

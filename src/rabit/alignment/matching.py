@@ -40,7 +40,7 @@ def correspond(
             same with its matrix in memory), "transport" (UNITE: `transport`) or "patchmatch"
             (CoCosNet v2: `patchmatch`).
         **options: of the method. All: temperature=0.01. Ranking: block=2, k=3, epsilon=0.04,
-            descriptor="concat", coarse=(), coarse_k=16, border=0, overlap=False,
+            descriptor="concat", coarse=(), coarse_k=16, border=0, overlap=False, shortlist=0,
             confidence="block", chunk=None. Patchmatch: candidates=16, iterations=4, start=64,
             refiner=None. Transport: tolerance=1e-4, iterations=500.
 

@@ -91,7 +91,7 @@ class _RankBlocks(torch.autograd.Function):
         chunks = (
             scores
             for image in range(len(x))
-            for _, product in _scores(x[image], z[image], scale, chunk, together)
+            for _, product in row_scores(x[image], z[image], scale, chunk, together)
             for scores in product.split(rows_at_once(x, z, chunk))
         )
         plan = solve_plan(chunks, k, epsilon)
@@ -123,7 +123,7 @@ class _RankBlocks(torch.autograd.Function):
         grad_x, grad_z = torch.empty_like(x, dtype=dtype), torch.zeros_like(z, dtype=dtype)
         for image in range(len(x)):
             exemplar = z[image].to(operand)
-            for rows, scores in _scores(x[image], z[image], ctx.scale, ctx.chunk):
+            for rows, scores in row_scores(x[image], z[image], ctx.scale, ctx.chunk):
                 at = (image, rows)
                 grad = plan_gradient(
                     scores,
@@ -150,7 +150,7 @@ def _add_product(a: Tensor, b: Tensor, out: Tensor) -> None:
         out.add_(wide_product(a, b))
 
 
-def _scores(
+def row_scores(
     x: Float[Tensor, "N D"],
     z: Float[Tensor, "M D"],
     scale: float,
@@ -160,6 +160,16 @@ def _scores(
     """The scores of one image's query blocks, some chunks together, accumulated in float32.
 
     They are valid until the next are asked for, as they share their memory.
+
+    Args:
+        x: (N, D) descriptors of the query blocks.
+        z: (M, D) descriptors of the exemplar blocks.
+        scale: of the inner products.
+        chunk: query blocks of a chunk; chosen from the sizes if None.
+        together: chunks that one product makes.
+
+    Returns:
+        Rows and their scores, by turns.
     """
     dtype = working_dtype(x, z)
     # A power of two scales half precision features without rounding.

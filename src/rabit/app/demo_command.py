@@ -118,7 +118,8 @@ def model_facts(translator: Translator, showcase: Showcase) -> list[Fact]:
     method = {
         "ranking": f"ranking: {alignment.block}×{alignment.block} blocks, {alignment.k} retrieved"
         + (f", border {alignment.border}" if alignment.border else "")
-        + (", overlapping" if alignment.overlap else ""),
+        + (", overlapping" if alignment.overlap else "")
+        + (f", of a shortlist of {alignment.shortlist}" if alignment.shortlist else ""),
         "dense": "dense: every place with every place",
         "dense-stored": "dense: every place with every place",
         "transport": "transport: every place with every place, all used alike",

@@ -121,7 +121,8 @@ class AlignmentConfig:
     `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
     blocks that are ranked first, largest first, `coarse_k` of each retrieved; `border` are
     positions around each retrieved block that attention sees as well, and with `overlap` the
-    exemplar's blocks begin at every position, not on a grid (neither is in the paper).
+    exemplar's blocks begin at every position, not on a grid. Of a `shortlist` only the blocks with
+    the most similar means are ranked, instead of all (none of these three is in the paper).
     `confidence` is that of a block, from the ranking (the paper), or of each position.
     """
 
@@ -141,6 +142,7 @@ class AlignmentConfig:
     coarse_k: int = 16
     border: int = 0
     overlap: bool = False
+    shortlist: int = 0
     confidence: Literal["block", "position"] = "block"
     position: Literal["semantic", "image", "none"] = "semantic"
     components: bool = False
@@ -170,8 +172,13 @@ class AlignmentConfig:
             }
         )
         check_at_least_zero(
-            **{"alignment.head_blocks": self.head_blocks, "alignment.border": self.border}
+            **{
+                "alignment.head_blocks": self.head_blocks,
+                "alignment.border": self.border,
+                "alignment.shortlist": self.shortlist,
+            }
         )
+        self._check_shortlist()
         if self.overlap and self.coarse:
             raise ValueError(
                 f"alignment.overlap is on and alignment.coarse is {self.coarse}: blocks inside "
@@ -183,6 +190,20 @@ class AlignmentConfig:
                 f"multiple of the next and the last of alignment.block, {self.block}"
             )
 
+    def _check_shortlist(self) -> None:
+        if not self.shortlist:
+            return
+        if self.coarse or self.descriptor == "mean":
+            raise ValueError(
+                f"alignment.shortlist is {self.shortlist}, alignment.coarse {self.coarse} and "
+                f"alignment.descriptor {self.descriptor}: a shortlist stands in front of two "
+                "levels and concatenated features; leave one out"
+            )
+        if self.k > self.shortlist:
+            raise ValueError(
+                f"alignment.k is {self.k}, but alignment.shortlist has {self.shortlist} blocks"
+            )
+
     @property
     def sides(self) -> tuple[int, ...]:
         """Sides of the blocks of every level, largest first."""
@@ -192,7 +213,7 @@ class AlignmentConfig:
         """Options of the method, as `rabit.alignment.correspond` takes them."""
         if self.method == "ranking":
             names = ("block", "k", "temperature", "epsilon", "descriptor")
-            more = ("coarse", "coarse_k", "border", "overlap", "confidence")
+            more = ("coarse", "coarse_k", "border", "overlap", "shortlist", "confidence")
             return {name: getattr(self, name) for name in (*names, *more)}
         if self.method == "patchmatch":
             return {"temperature": self.temperature, **self.patchmatch.options()}

@@ -146,7 +146,7 @@ def _find_candidates(
     count = scores.shape[1]
     # p / (1 - p) of the last candidate is at most k / (C - k).
     candidates = max(CANDIDATES, math.ceil(k * (1 / LARGEST_ODDS + 1)) + 1)
-    values, indices = _largest(scores, k if k == count else min(count, candidates))
+    values, indices = largest(scores, k if k == count else min(count, candidates))
     best = _lowest_index_first(scores, values, indices, k)
     sums = tail_sums(scores, values, slope, memory) if values.shape[1] < count else ()
     return best, values, sums, count
@@ -261,20 +261,29 @@ def _log_sum_sigmoid(e: Float[Tensor, "R m"], x: Float[Tensor, "R 1"]) -> tuple[
     return x + total.log(), rest.mul_(shares).sum(1, keepdim=True) / total
 
 
-def _largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The largest scores of each row, best first, and their places; those of equal scores vary.
+def largest(scores: Float[Tensor, "R M"], count: int) -> tuple[Tensor, Tensor]:
+    """Returns the largest scores of each row, best first, and their places; of equal scores any.
 
-    The `count` largest lie in the groups with the `count` largest maxima, so long rows are
-    searched in two steps: a topk takes time for every score that it sees.
+    The `count` largest lie in the groups with the `count` largest maxima, or among the last few,
+    so long rows are searched in two steps: a topk takes time for every score that it sees.
+
+    Args:
+        scores: (R, M).
+        count: how many, at most M.
+
+    Returns:
+        (R, count) scores and (R, count) places in [0, M).
     """
     rows, total = scores.shape
-    if total % GROUP or total < 2 * GROUP * count:
+    grouped = total - total % GROUP
+    if grouped < 2 * GROUP * count:
         top = scores.topk(count, dim=-1)
         return top.values, top.indices
-    maxima = scores.reshape(rows, GROUP, -1).amax(1)
+    maxima = scores[:, :grouped].view(rows, GROUP, -1).amax(1)
     groups = maxima.topk(count, dim=-1, sorted=False).indices.unsqueeze(1)
-    first = torch.arange(0, total, total // GROUP, device=scores.device).view(1, -1, 1)
-    places = (groups + first).flatten(1)
+    first = torch.arange(0, grouped, grouped // GROUP, device=scores.device).view(1, -1, 1)
+    last = torch.arange(grouped, total, device=scores.device).expand(rows, -1)
+    places = torch.cat([(groups + first).flatten(1), last], dim=1)
     values, at = scores.gather(1, places).topk(count, dim=-1)
     return values, places.gather(1, at)
 

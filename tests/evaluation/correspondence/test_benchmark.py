@@ -61,6 +61,8 @@ def test_operations() -> None:
     assert border.operations(8, 16, 4) == 2 * 16 * 16 * 64 + 2 * 64 * 48 * 20
     overlap = Contestant("overlap", "ranking", {"overlap": True})
     assert overlap.operations(8, 16, 4) == 2 * 16 * 49 * 64 + 2 * 64 * 12 * 20
+    short = Contestant("short", "ranking", {"overlap": True, "shortlist": 8})
+    assert short.operations(8, 16, 4) == 2 * 16 * (49 * 16 + 8 * 64) + 2 * 64 * 12 * 20
     levels = Contestant("levels", "ranking", {"coarse": (4,), "coarse_k": 2})
     assert levels.operations(8, 16, 4) == 2 * 4 * 4 * 16 + 2 * 16 * 8 * 64 + 2 * 64 * 12 * 20
     assert Contestant("patchmatch", "patchmatch").operations(8, 16, 4) is None

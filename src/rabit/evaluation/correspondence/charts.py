@@ -23,6 +23,7 @@ COLOURS = {
     "ranking, mean descriptor": "#5aa9e6",
     "ranking, border 1": "#0b3c8c",
     "ranking, overlap": "#6a4c93",
+    "ranking, overlap, shortlist": "#b5179e",
     "ranking, 3 levels": "#2a9d8f",
     "ranking, 4 levels": "#8ac926",
     "ranking, k = 2, b = 4": "#4d6fa3",
@@ -31,7 +32,7 @@ COLOURS = {
     "ranking, k = 1, b = 64": "#c9b3e0",
 }
 MARKERS = {32: "v", 64: "o", 128: "s", 256: "D", 512: "^"}
-SPEED_LINES = 11
+SPEED_LINES = 12
 DPI = 110
 
 

@@ -76,7 +76,10 @@ class Contestant:
             widths[-1] *= block * block
         competing = positions // sides[0] ** 2
         keys = (side - block + 1) ** 2 if self.options.get("overlap", False) else competing
-        total = 2.0 * competing * keys * widths[0]
+        if shortlist := self.options.get("shortlist", 0):
+            total = 2.0 * competing * (keys * channels + min(shortlist, keys) * widths[0])
+        else:
+            total = 2.0 * competing * keys * widths[0]
         for level, (large, small) in enumerate(pairwise(sides), start=1):
             retrieved = min(self.options.get("coarse_k", 16), competing)
             competing = retrieved * (large // small) ** 2
@@ -122,7 +125,10 @@ def contestants(quick: bool = False) -> tuple[Contestant, ...]:
     )
     if quick:
         return few
-    overlapping = Contestant("ranking, overlap", "ranking", {"overlap": True})
+    overlapping = (
+        Contestant("ranking, overlap", "ranking", {"overlap": True}),
+        Contestant("ranking, overlap, shortlist", "ranking", {"overlap": True, "shortlist": 16}),
+    )
     variants = ((2, 2), (1, 2), (1, 4), (1, 8))
     ranked = (
         Contestant(f"ranking, k = {k}, b = {side * side}", "ranking", {"k": k, "block": side})
@@ -130,4 +136,4 @@ def contestants(quick: bool = False) -> tuple[Contestant, ...]:
     )
     slow = (Contestant("dense, stored", "dense-stored"), Contestant("transport", "transport"))
     levels = Contestant("ranking, 4 levels", "ranking", {"coarse": (16, 4)})
-    return (*few, *slow, overlapping, levels, *ranked)
+    return (*few, *slow, *overlapping, levels, *ranked)
