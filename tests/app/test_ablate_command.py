@@ -158,18 +158,14 @@ def test_all_seeds_hold_out_the_pictures_of_a_list(run: Run, tmp_path: Path) -> 
     assert source is not None
     held, other = list(source.names[4:7]), list(source.names[:3])
     listed.write_text("\n".join(held))
-    options = AblateOptions("table6", str(corpus), "smoke", out, seeds=2, steps=STEPS,
+    options = AblateOptions("table6", str(corpus), "smoke", out, seeds=2, steps=1,
                             only=("spade",), assignments=(QUICK,), held_out=listed)  # fmt: skip
-    trainings_of = plan(options, open_options(options), 1)
-    assert [training.seed for training in trainings_of] == [0, 1]
-    for training in trainings_of:
-        trained_here(run, training)
-        assert set((training.folder / "held-out.txt").read_text().split()) == set(held)
+    first, second = plan(options, open_options(options), 1)
+    for training in (first, second):
+        assert training.command[training.command.index("--held-out") + 1] == str(listed)
+    trained_here(run, first)
+    assert set((first.folder / "held-out.txt").read_text().split()) == set(held)
     given = (*TABLE6, "--data", corpus, "--only", "spade", "--out", out, "--no-train")
-    result = run(*given, "--seeds", 2, "--held-out", listed)
-    assert result.exit_code == 0, result.output
-    scores = [json.loads((out / f"runs/spade/seed-{i}.scores.json").read_text()) for i in (0, 1)]
-    assert scores[0]["key"]["test"] == scores[1]["key"]["test"]
     listed.write_text("\n".join(other))
     refused = run(*given, "--held-out", listed)
     assert refused.exit_code == 1 and "holds out other pictures" in refused.stderr
