@@ -75,16 +75,14 @@ def bilevel(
     Raises:
         ValueError: features that are not finite, a block that does not divide the maps or the
             larger blocks, k larger than the number of exemplar blocks to choose from, epsilon not
-            positive, a negative border, blocks that overlap inside larger ones, or an unknown
-            descriptor or confidence.
+            positive, a negative border or shortlist, blocks that overlap inside larger ones, a
+            shortlist in front of them or of means, or an unknown descriptor or confidence.
     """
     _check_options(coarse, border, overlap, shortlist, descriptor, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
     by_position = border > 0 or overlap
-    plain = not (coarse or by_position or shortlist) and (descriptor, confidence) == (
-        "concat",
-        "block",
-    )
+    paper = (descriptor, confidence) == ("concat", "block")
+    plain = paper and not (coarse or by_position or shortlist)
     if plain and can_fuse_levels(x, z, block, k):
         ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
         places = ranking.indices
