@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import Result
 
 from launching import launch
@@ -248,6 +249,25 @@ def test_a_list_says_what_is_held_out(
     assert (out / "held-out.txt").read_text().split() == chosen
 
 
+def test_windows_are_trained_on_and_whole_pictures_shown(
+    run: Run, tiny: list[str], tmp_path: Path, corpus: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[torch.Size] = []
+
+    def spied(engine: Engine, backbone: Any, parts: Any, *others: Any) -> Any:
+        seen.extend(shown.shape for part in parts for shown in (part.truth, part.exemplar))
+        return train_step(engine, backbone, parts, *others)
+
+    monkeypatch.setattr(loop, "train_step", spied)
+    out = tmp_path / "run"
+    options = ("--steps", 1, *tiny, "--size", "64", "--set", "train.window=0.5")
+    result = run("train", "small", "--data", corpus, "--out", out, *options)
+    assert result.exit_code == 0, result.output
+    assert seen == [(2, 3, 32, 32)] * 2
+    with Image.open(out / "samples" / "step-0000001.png") as picture:
+        assert picture.width > 6 * 64
+
+
 def test_a_list_that_parts_partners_is_told() -> None:
     source: Any = SimpleNamespace(names=("a", "b", "c"), partners=((1,), (0,), ()))
     torn = train_command._torn
@@ -306,6 +326,9 @@ def test_a_folder_without_pairs_can_be_previewed(
         (["--set", "model.image_size=[16000,16000]"], "model.image_size: 16000×16000 is more"),
         (["--set", 'model.condition.classes=["a","b"]'], "--set model.condition…: the classes"),
         (["--set", "model.condition.kind=edge"], "--set model.condition…: the classes"),
+        (["--set", "train.window=0.5"], "scenes has no pictures to show windows of"),
+        (["--set", "train.window=0.7"], "image_size (128, 128) have (89.6, 89.6) pixels"),
+        (["--set", "train.window=1.5"], "train.window is 1.5, expected a share above 0"),
         (["--steps", "0"], "--steps 0"),
         (["--device", "tpu"], "--device tpu: expected cpu or cuda"),
         (["--threads", "0"], "--threads 0"),

@@ -186,6 +186,37 @@ def test_colours_change_alike_on_both_sides(tmp_path: Path) -> None:
         SourceCorpus(FolderSource(tmp_path), (16, 16), jitter=1.5)
 
 
+def test_a_window_shows_both_pictures_at_one_place_as_large_as_whole(tmp_path: Path) -> None:
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    rows, columns = np.mgrid[:72, :72].astype(np.uint8)
+    place = np.stack([rows, columns, 0 * rows], axis=-1)
+    for name in ("a", "b"):
+        Image.fromarray(place).save(tmp_path / f"images/{name}.png")
+        Image.fromarray(0 * rows).save(tmp_path / f"labels/{name}.png")
+    (tmp_path / "classes.txt").write_text("wall\n")
+    seen, whole = SourceCorpus(FolderSource(tmp_path), (64, 64), window=0.5), set()
+    for epoch in range(40):
+        seen.set_epoch(epoch)
+        for sample in seen:
+            # Pictures of 72 pixels are not resized: every pixel tells where it was.
+            truth, exemplar = (
+                ((image + 1) * 127.5).round().int() for image in (sample.truth, sample.exemplar)
+            )
+            assert truth.shape == exemplar.shape == (3, 32, 32)
+            assert (
+                truth.amax((1, 2)).tolist()
+                == (truth.amin((1, 2)) + torch.tensor((31, 31, 0))).tolist()
+            )
+            assert (truth.amin((1, 2)) - exemplar.amin((1, 2))).abs().max() <= 4
+            whole.add(tuple(truth.amin((1, 2)).tolist()))
+    assert len(whole) > 60 and np.ptp(list(whole), axis=0)[:2].min() > 35
+    tested = SourceCorpus(FolderSource(tmp_path), (64, 64), train=False, window=0.5)
+    assert tested[0].truth.shape == (3, 64, 64)
+    with pytest.raises(ValueError, match="window is 0.0, expected a share above 0, up to 1"):
+        SourceCorpus(FolderSource(tmp_path), (64, 64), window=0.0)
+
+
 def test_any_number_of_workers_gives_the_same(corpus: Path) -> None:
     folder = _folder(corpus, SIZE)
     folder.set_epoch(5)

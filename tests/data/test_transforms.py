@@ -104,6 +104,18 @@ def test_drawn_views_cover_the_margin_and_both_flips() -> None:
     assert not any(View.draw((64, 64), rng, flip=False).flip for _ in range(50))
 
 
+def test_views_in_a_window_are_as_large_as_the_whole_would_be_and_reach_every_part() -> None:
+    rng = np.random.default_rng(0)
+    places = [(rng.random(), rng.random()) for _ in range(2000)]
+    views = [View.draw((32, 64), rng, share=0.5, place=place) for place in places]
+    assert {view.scaled for view in views} == {View.draw((64, 128), rng).scaled} == {(72, 143)}
+    assert {view.size for view in views} == {(32, 64)}
+    assert {view.corner[0] for view in views} == set(range(72 - 32 + 1))
+    assert {view.corner[1] for view in views} == set(range(143 - 64 + 1))
+    near = [View.draw((32, 64), rng, share=0.5, place=(0.3, 0.9)).corner for _ in range(200)]
+    assert np.ptp(near, axis=0).tolist() == [round(32 * MARGIN) - 32, round(64 * MARGIN) - 64]
+
+
 def test_flip_off_leaves_the_crops_as_they_are() -> None:
     on = View.draw((64, 64), np.random.default_rng(5))
     off = View.draw((64, 64), np.random.default_rng(5), flip=False)

@@ -175,6 +175,11 @@ def training_data(
     """
     size, seed, source = config.model.image_size, config.train.seed, opened.source
     if source is None:
+        if config.train.window < 1:
+            raise ValueError(
+                f"train.window is {config.train.window}, but --data scenes has no pictures to show "
+                "windows of; leave it at 1, and choose a smaller --size"
+            )
         if seed >= PREVIEW_SEED:
             raise ValueError(
                 f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "
@@ -217,6 +222,7 @@ def training_data(
         mix=config.train.mix,
         indices=split.train,
         jitter=config.train.jitter,
+        window=config.train.window,
     )
     held = tuple(names[i] for i in split.test)
     stems = {str(PurePosixPath(name).with_suffix("")) for name in held}

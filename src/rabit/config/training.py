@@ -126,10 +126,12 @@ class TrainConfig:
     to 0 over the last `decay_steps`.
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
     says where the exemplars of a folder come from, and `jitter` how much the colours of both
-    pictures of a folder's sample change, in [0, 1]. Gradients of a norm above `clip` are shortened
-    to it; 0 leaves them as they are. At every checkpoint `validation` held-out samples are
-    translated, and the checkpoint that is best by the figure `best_by` is kept; 0 samples validate
-    nothing.
+    pictures of a folder's sample change, in [0, 1]. `window` is the share of a picture's sides
+    that a sample of a folder shows: at 0.5 samples are a quarter of the model's image size, as
+    sharp, and cost a quarter; what is validated and shown stays whole. Gradients of a norm above
+    `clip` are shortened to it; 0 leaves them as they are. At every checkpoint `validation` held-out
+    samples are translated, and the checkpoint that is best by the figure `best_by` is kept; 0
+    samples validate nothing.
     """
 
     steps: int = 400_000
@@ -145,6 +147,7 @@ class TrainConfig:
     drop_exemplar_condition: float = 0.1
     mix: ExemplarMix = field(default_factory=ExemplarMix)
     jitter: float = 0.0
+    window: float = 1.0
     seed: int = 0
     workers: int = 0
     log_every: int = 20
@@ -173,6 +176,8 @@ class TrainConfig:
                 raise ValueError(f"train.{name} is {getattr(self, name)}, expected [0, 1)")
         if not 0 <= self.jitter <= 1:
             raise ValueError(f"train.jitter is {self.jitter}, expected a strength from 0 to 1")
+        if not 0 < self.window <= 1:
+            raise ValueError(f"train.window is {self.window}, expected a share above 0, up to 1")
         if self.decay_steps > self.steps:
             raise ValueError(
                 f"train.decay_steps is {self.decay_steps}, more than train.steps {self.steps}"
@@ -218,6 +223,13 @@ class ExperimentConfig:
             raise ValueError(
                 f"train.batch is {self.train.batch}, expected a multiple of engine.accumulate, "
                 f"{self.engine.accumulate}"
+            )
+        sides = tuple(side * self.train.window for side in self.model.image_size)
+        if any(side % self.model.stride for side in sides):
+            raise ValueError(
+                f"train.window is {self.train.window}, so that samples of image_size "
+                f"{self.model.image_size} have {sides} pixels; expected multiples of "
+                f"{self.model.stride}"
             )
         losses = {n: getattr(self.losses, n) for n in ("cyc", "cst", "warp")}
         on = [name for name, weight in losses.items() if weight > 0]

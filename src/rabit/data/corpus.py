@@ -76,6 +76,9 @@ class SourceCorpus(Dataset[Sample]):
         mix: where exemplars come from while training.
         indices: which items to yield, in this order: pictures, or pairs; None for all.
         jitter: how much colours change while training, in [0, 1]; see `ColourJitter.draw`.
+        window: the share of a picture's sides that a training sample shows, in (0, 1]. Below 1
+            samples have this share of `size`, and show a window of the pictures, drawn anew for
+            each and at one place in both, as large as it is in pictures of `size`.
 
     Raises:
         ValueError: the references or an argument are not as described; a file is named.
@@ -90,13 +93,16 @@ class SourceCorpus(Dataset[Sample]):
         mix: ExemplarMix | None = None,
         indices: Sequence[int] | None = None,
         jitter: float = 0.0,
+        window: float = 1.0,
     ) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f"size is {size}, expected height and width in pixels, above 0")
         _require_seed(seed)
         if not 0 <= jitter <= 1:
             raise ValueError(f"jitter is {jitter}, expected a strength from 0 to 1")
-        self._jitter = jitter
+        if not 0 < window <= 1:
+            raise ValueError(f"window is {window}, expected a share above 0, up to 1")
+        self._jitter, self._window = jitter, window
         self._source = source
         self._size = (operator.index(size[0]), operator.index(size[1]))
         self._seed = seed
@@ -156,8 +162,7 @@ class SourceCorpus(Dataset[Sample]):
             rng = np.random.default_rng((self._seed, self._epoch, index))
             other = self._draw_exemplar(index, rng)
             paired = other == own or bool(self._partners)
-            view = View.draw(self._size, rng, self._source.flips)
-            exemplar_view = View.draw(self._size, rng, self._source.flips)
+            view, exemplar_view = self._draw_views(rng)
             jitter = ColourJitter.draw(self._jitter, rng) if self._jitter else None
         else:
             other, view, exemplar_view = self._references[index][0], whole, whole
@@ -180,6 +185,17 @@ class SourceCorpus(Dataset[Sample]):
         if source < self._mix.hard + self._mix.easy:
             return self._references[index][0]
         return own
+
+    def _draw_views(self, rng: np.random.Generator) -> tuple[View, View]:
+        """Draws the views of a training sample's truth and exemplar, in one window."""
+        share = self._window
+        place = (0.0, 0.0) if share == 1 else (rng.random(), rng.random())
+        size = (round(self._size[0] * share), round(self._size[1] * share))
+        flips = self._source.flips
+        return (
+            View.draw(size, rng, flips, share, place),
+            View.draw(size, rng, flips, share, place),
+        )
 
     def _list_references(self) -> tuple[tuple[int, ...], ...]:
         """The references of every chosen picture, never none."""

@@ -84,20 +84,37 @@ class View:
         return cls(scaled=size, corner=(0, 0), size=size, flip=False)
 
     @classmethod
-    def draw(cls, size: tuple[int, int], rng: np.random.Generator, flip: bool = True) -> View:
+    def draw(
+        cls,
+        size: tuple[int, int],
+        rng: np.random.Generator,
+        flip: bool = True,
+        share: float = 1.0,
+        place: tuple[float, float] = (0.0, 0.0),
+    ) -> View:
         """Draws a training view: resized to 286/256 of the size, cropped anywhere, flipped or not.
+
+        With a `share` below 1 it lies in a window of the picture, which is resized to 286/256 of
+        the size in place of the whole.
 
         Args:
             size: height and width of the crop, in pixels.
             rng: where the randomness comes from; three numbers are drawn.
             flip: whether to flip one time in two; False for maps that name left and right.
+            share: the window's share of the picture's height, and of its width; in (0, 1].
+            place: how far down and to the right the window lies, in [0, 1).
 
         Returns:
             The view.
         """
-        scaled = (round(size[0] * MARGIN), round(size[1] * MARGIN))
-        top = int(rng.integers(scaled[0] - size[0] + 1))
-        left = int(rng.integers(scaled[1] - size[1] + 1))
+        scaled = (round(size[0] * MARGIN / share), round(size[1] * MARGIN / share))
+        spare = [round(side * MARGIN) - side for side in size]
+        first = [
+            int(at * (whole - side - more + 1))
+            for at, whole, side, more in zip(place, scaled, size, spare, strict=True)
+        ]
+        top = first[0] + int(rng.integers(spare[0] + 1))
+        left = first[1] + int(rng.integers(spare[1] + 1))
         flipped = bool(rng.integers(2)) and flip
         return cls(scaled=scaled, corner=(top, left), size=size, flip=flipped)
 
