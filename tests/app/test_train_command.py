@@ -260,12 +260,12 @@ def test_windows_are_trained_on_and_whole_pictures_shown(
 
     monkeypatch.setattr(loop, "train_step", spied)
     out = tmp_path / "run"
-    options = ("--steps", 1, *tiny, "--size", "64", "--set", "train.window=0.5")
+    options = ("--steps", 1, *tiny, "--size", "128", "--set", "train.window=0.5")
     result = run("train", "small", "--data", corpus, "--out", out, *options)
     assert result.exit_code == 0, result.output
-    assert seen == [(2, 3, 32, 32)] * 2
+    assert seen == [(2, 3, 64, 64)] * 2
     with Image.open(out / "samples" / "step-0000001.png") as picture:
-        assert picture.width > 6 * 64
+        assert picture.width > 6 * 128
 
 
 def test_a_list_that_parts_partners_is_told() -> None:
