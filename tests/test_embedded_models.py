@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 import rabit
 from networks import random_networks
 from rabit.ablation.measure import measure
-from rabit.data.scenes import CLASSES
+from rabit.data.scenes import CLASSES, Scenes
 from rabit.evaluation.baselines import (
     COPIED,
     MEAN_COLOURS,
@@ -22,6 +22,7 @@ from rabit.evaluation.baselines import (
 )
 from rabit.evaluation.results import BaselineResults, ModelResults, Results
 from rabit.evaluation.testset import Counts, scenes_test_set
+from rabit.metrics.pixels import psnr
 
 NAMES = ("scenes-small", "scenes-small-unaligned")
 
@@ -49,6 +50,17 @@ def test_cards_say_what_was_done(name: str) -> None:
     card = (folder_of(name) / "card.md").read_text()
     for word in ("seed", "steps", "minutes", "Losses", "Command", "Held-out figures", "Limits"):
         assert word in card, word
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_bfloat16_changes_no_more_than_is_seen(name: str) -> None:
+    sample = Scenes(1, (128, 128), seed=10_001)[0]
+    maps = [each.regions.numpy() for each in (sample.condition, sample.exemplar_condition)]
+    exact, rounded = (
+        rabit.load(name, precision).translate(maps[0], sample.exemplar, maps[1]).image
+        for precision in ("float32", "bfloat16")
+    )
+    assert 40 < psnr(rounded, exact).item() < 70
 
 
 @pytest.fixture(scope="module")

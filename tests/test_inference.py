@@ -20,8 +20,9 @@ from rabit.data.images import to_image, to_tensor
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
 from rabit.functional.condition import Condition
-from rabit.inference import Translation, Translator, exemplar_pixels, load
+from rabit.inference import Exemplar, Translation, Translator, exemplar_pixels, load
 from rabit.model.network import build_network
+from rabit.precision import has_bfloat16
 from tiny import tiny_batch, tiny_experiment
 
 RNG = np.random.default_rng(0)
@@ -267,12 +268,49 @@ def test_modes_of_the_caller_do_not_matter(translator: Translator) -> None:
     assert not translator.translate(LABELS, photo, LABELS).image.requires_grad
     assert not translator.edit(photo, LABELS, LABELS).image.requires_grad
     with torch.autocast("cpu", torch.bfloat16):
-        check(translator.translate(LABELS, PHOTO, LABELS), (64, 64))
+        assert torch.equal(translator.translate(LABELS, PHOTO, LABELS).image, expected)
     torch.set_default_dtype(torch.float64)
     try:
         assert torch.equal(translator.translate(LABELS, PHOTO, LABELS).image, expected)
     finally:
         torch.set_default_dtype(torch.float32)
+
+
+@pytest.mark.parametrize("changes", [{}, {"alignment__method": "none"}], ids=["aligned", "not"])
+def test_bfloat16_gives_nearly_the_same_in_float32(changes: dict[str, Any]) -> None:
+    exact = translator_of(**changes)
+    rounded = Translator(exact.network, exact.config, precision="bfloat16")
+    other = np.roll(LABELS, 8, 0)
+    exemplar = Exemplar(PHOTO, LABELS)
+    for made in (
+        lambda t: t.translate(LABELS, PHOTO, LABELS),
+        lambda t: t.edit(PHOTO, LABELS, other, keep_unedited=False),
+        lambda t: t.combine(other, [exemplar, exemplar]),
+    ):
+        expected, found = made(exact), made(rounded)
+        check(found, (64, 64))
+        difference = (found.image - expected.image).abs()
+        assert 0 < difference.mean() < 0.1  # matches of an untrained network are all alike
+    with torch.autocast("cpu", torch.bfloat16, enabled=False):
+        assert torch.equal(made(rounded).image, found.image)
+
+
+def test_precisions_are_kept_and_checked(translator: Translator, tmp_path: Path) -> None:
+    translator.save(tmp_path)
+    assert load(tmp_path).precision == "float32"
+    rounded = load(tmp_path, "bfloat16")
+    found = rounded.translate(LABELS, PHOTO, LABELS).image
+    automatic = load(tmp_path, "auto").translate(LABELS, PHOTO, LABELS).image
+    exact = translator.translate(LABELS, PHOTO, LABELS).image
+    expected = found if has_bfloat16(torch.device("cpu")) else exact
+    assert torch.equal(automatic, expected)
+    wrong: Any = "float16"
+    for make in (
+        lambda: load(tmp_path, wrong),
+        lambda: Translator(translator.network, translator.config, precision=wrong),
+    ):
+        with pytest.raises(ValueError, match="precision is 'float16', expected one of float32"):
+            make()
 
 
 def test_outputs_share_no_memory_with_inputs() -> None:

@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from rabit.alignment.ranking import Ranking, rank_blocks
+from rabit.alignment.ranking import ROW_ALIGNMENT, Ranking, rank_blocks, row_scores
 from rabit.functional import entropic_topk
 
 
@@ -96,6 +96,17 @@ def test_scale_multiplies_the_scores() -> None:
     (found,) = torch.autograd.grad(objective(ranking), x)
     (wanted,) = torch.autograd.grad(objective(expected), x)
     assert torch.allclose(found, wanted)
+
+
+@pytest.mark.parametrize("blocks", [63, 64, 65])
+def test_rows_of_scores_begin_where_products_are_fast(blocks: int) -> None:
+    x, z = (side.detach().float() for side in descriptors(1, 40, blocks, 5))
+    whole = torch.empty(40, blocks)
+    for rows, scores in row_scores(x[0], z[0], 0.5, chunk=4, together=2):
+        assert scores.shape == (8, blocks)
+        assert scores.stride(0) * scores.element_size() % ROW_ALIGNMENT == 0
+        whole[rows] = scores
+    torch.testing.assert_close(whole, 0.5 * x[0] @ z[0].T)
 
 
 def test_errors() -> None:

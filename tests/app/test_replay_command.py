@@ -49,7 +49,7 @@ def test_a_replay_writes_the_editor_s_bytes(
     result = run("replay", written(tmp_path, document), "--model", model, *options)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
-    expected = run_recipe(load(model), parse_recipe(document, MODELS), OUTPUTS)
+    expected = run_recipe(load(model, "auto"), parse_recipe(document, MODELS), OUTPUTS)
     assert out["out"].read_bytes() == expected.image
     assert out["warped"].read_bytes() == expected.warped
     assert out["confidence"].read_bytes() == expected.confidence
@@ -59,7 +59,7 @@ def test_a_replay_writes_the_editor_s_bytes(
 
 
 def test_the_embedded_model_of_a_recipe_is_found(run: Run, tmp_path: Path) -> None:
-    translator = load("scenes-small")
+    translator = load("scenes-small", "auto")
     document = example_recipe(translator.config, 1)
     result = run("replay", written(tmp_path, document), "--out", tmp_path / "out.png")
     assert result.exit_code == 0, result.output
@@ -76,7 +76,7 @@ def test_threads_are_those_of_the_editor(run: Run, model: Path, tmp_path: Path) 
             given = ("replay", written(tmp_path, full()), "--model", model, "--out", out)
             assert run(*given, "--threads", threads).exit_code == 0
             assert torch.get_num_threads() == threads
-            expected = run_recipe(load(model), parse_recipe(full(), MODELS), ["image"])
+            expected = run_recipe(load(model, "auto"), parse_recipe(full(), MODELS), ["image"])
             assert out.read_bytes() == expected.image
     finally:
         torch.set_num_threads(before)

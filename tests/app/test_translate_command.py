@@ -9,6 +9,10 @@ import pytest
 from PIL import Image
 from typer.testing import Result
 
+from rabit.data.images import to_image
+from rabit.inference import load
+from rabit.precision import PRECISIONS, Precision
+
 Run = Callable[..., Result]
 
 
@@ -84,12 +88,26 @@ def test_sizes_that_do_not_fit_are_named(run: Run, model: Path, files: Path) -> 
     assert result.exit_code == 1 and "its map" in result.stderr
 
 
+@pytest.mark.parametrize("precision", [None, *PRECISIONS])
+def test_a_translation_has_the_precision_that_is_asked_for(
+    run: Run, model: Path, files: Path, precision: Precision | None
+) -> None:
+    condition, exemplar, its_map = (files / name for name in ("a-map.png", "b.png", "b-map.png"))
+    options = [] if precision is None else ["--precision", precision]
+    given = (condition, exemplar, "--exemplar-condition", its_map, "--model", model)
+    assert run("translate", *given, "--out", files / "out.png", *options).exit_code == 0
+    translator = load(model, precision or "auto")
+    expected = translator.translate(condition, exemplar, its_map)
+    assert np.array_equal(pixels(files / "out.png"), to_image(expected.image[0]))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         (["--out", "result.jpg"], "--out result.jpg: expected a name that ends in .png"),
         (["--out", "r.png", "--grid", "r.png"], "--out and --grid name one file"),
         (["--out", "r.png", "--model", "nothing"], "no model 'nothing'"),
+        (["--out", "r.png", "--precision", "half"], "--precision is 'half', expected one of"),
     ],
 )
 def test_wrong_outputs_and_models_are_refused(

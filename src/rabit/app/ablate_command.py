@@ -21,13 +21,12 @@ from rabit.app.arguments import (
     Assignments,
     Backbone,
     BackboneWeights,
-    ConditionKind,
     Device,
     ExportPairs,
-    Layout,
     OtherResults,
     Weights,
 )
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.errors import INTERRUPTED, note
 from rabit.app.evaluate_networks import NetworkOptions
 

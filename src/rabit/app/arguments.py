@@ -7,14 +7,19 @@ from typing import Annotated
 
 import typer
 
-from rabit.data.layouts.find import LAYOUTS
-
 DEFAULT_MODEL = "scenes-small"
 
 Model = Annotated[
     str, typer.Option(help="A model: an embedded name, a folder, a file, or a Hugging Face id.")
 ]
 Device = Annotated[str, typer.Option(help="cpu or cuda.")]
+Precision = Annotated[
+    str,
+    typer.Option(
+        help="What the networks compute in: float32; bfloat16, less exact and in less time where "
+        "the CPU or GPU has instructions for it; or auto, bfloat16 where it has."
+    ),
+]
 Seed = Annotated[int, typer.Option(help="Seed of what a method draws at random.")]
 ExemplarCondition = Annotated[
     Path | None,
@@ -29,22 +34,6 @@ Confidence = Annotated[
 ]
 Grid = Annotated[Path | None, typer.Option(help="PNG file for inputs and outputs side by side.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
-Layout = Annotated[
-    str | None,
-    typer.Option(
-        help=f"How the folder is laid out: {', '.join(LAYOUTS)}. [default: found out]",
-        show_default=False,
-    ),
-]
-ConditionKind = Annotated[
-    str | None,
-    typer.Option(
-        "--condition",
-        help="What is translated from, where the folder has several: labels, edges, pose, or canny "
-        "(edges found in the photographs).",
-        show_default=False,
-    ),
-]
 Threads = Annotated[int | None, typer.Option(help="Threads of the CPU.")]
 Backbone = Annotated[
     str | None,

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rabit.app.arguments import ConditionKind, Layout, Overwrite, Seed
+from rabit.app.arguments import Overwrite, Seed
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.data.check import Finding, Report, check_folder

@@ -7,8 +7,8 @@ from typing import Annotated, cast
 
 import typer
 
-from rabit.app.arguments import ConditionKind, Layout
 from rabit.app.corpora import listed_pictures
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_size

@@ -10,7 +10,8 @@ from typing import Annotated
 import torch
 import typer
 
-from rabit.app.arguments import ConditionKind, Device, Layout, Overwrite
+from rabit.app.arguments import Device, Overwrite
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar, duration
 from rabit.app.errors import note
 from rabit.app.options import pick_device

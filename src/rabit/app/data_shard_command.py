@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rabit.app.arguments import ConditionKind, Layout
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.data.layouts.find import find_layout, open_source

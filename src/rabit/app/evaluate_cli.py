@@ -14,14 +14,13 @@ from rabit.app.arguments import (
     DEFAULT_MODEL,
     Backbone,
     BackboneWeights,
-    ConditionKind,
     Device,
     ExportPairs,
-    Layout,
     OtherResults,
     Threads,
     Weights,
 )
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.evaluate_command import run_evaluation, run_export
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.evaluate_options import EvaluateOptions

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 
 from rabit.config import ExperimentConfig
 from rabit.data.decoding import check_pixels
-from rabit.fields import from_dict, set_field, to_dict
+from rabit.fields import check_choice, from_dict, set_field, to_dict
+from rabit.precision import PRECISIONS, Precision
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -41,6 +42,16 @@ def parse_sides(flag: str, text: str | None) -> tuple[int, ...] | None:
         return tuple(sorted({int(part) for part in text.split(",")}))
     except ValueError as error:
         raise ValueError(f"{flag} {text}: expected whole numbers such as 64,128") from error
+
+
+def pick_precision(name: str) -> Precision:
+    """Returns a precision that translators know.
+
+    Raises:
+        ValueError: they know no such precision.
+    """
+    check_choice("--precision", name, PRECISIONS)
+    return cast(Precision, name)
 
 
 def pick_device(name: str) -> torch.device:

@@ -11,7 +11,7 @@ import torch
 import typer
 from PIL import Image
 
-from rabit.app.arguments import Confidence, Device, Grid, Out, Overwrite, Warped
+from rabit.app.arguments import Confidence, Device, Grid, Out, Overwrite, Precision, Warped
 from rabit.app.translate_command import Outputs, open_model, print_outputs
 from rabit.config import ModelConfig
 from rabit.data.pictures import Pixels
@@ -53,17 +53,23 @@ def replay_command(
     confidence: Confidence = None,
     grid: Grid = None,
     device: Device = "cpu",
+    precision: Precision = "auto",
     threads: RecipeThreads = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Make the picture of RECIPE again, as the editor made it."""
     outputs = Outputs(out, warped, confidence, grid, overwrite)
-    run_replay(recipe, model, device, threads, outputs)
+    run_replay(recipe, model, device, precision, threads, outputs)
     print_outputs(outputs)
 
 
 def run_replay(
-    path: Path, model: str | None, device: str, threads: int | None, outputs: Outputs
+    path: Path,
+    model: str | None,
+    device: str,
+    precision: str,
+    threads: int | None,
+    outputs: Outputs,
 ) -> None:
     """Follows a recipe.
 
@@ -71,6 +77,7 @@ def run_replay(
         path: of its JSON file.
         model: what to open; None for the embedded model that the recipe names.
         device: cpu or cuda.
+        precision: what the networks compute in.
         threads: of the CPU; None for PyTorch's choice.
         outputs: the files to write.
 
@@ -90,7 +97,7 @@ def run_replay(
     try:
         document = read_document(data, limits)
         name = recipe_model(document)
-        translator = open_model(model or _own(name), device)
+        translator = open_model(model or _own(name), device, precision)
         recipe = parse_recipe(document, {name: translator.config}, limits)
     except RecipeError as error:
         raise ValueError(f"{path}: {error}") from error

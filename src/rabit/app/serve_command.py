@@ -13,9 +13,9 @@ from typing import Annotated
 import torch
 import typer
 
-from rabit.app.arguments import DEFAULT_MODEL, Device, Threads
+from rabit.app.arguments import DEFAULT_MODEL, Device, Precision, Threads
 from rabit.app.errors import note
-from rabit.app.options import pick_device
+from rabit.app.options import pick_device, pick_precision
 from rabit.app.study_serve_command import is_loopback
 from rabit.data.text import read_text
 from rabit.editor.checks import Limits
@@ -58,6 +58,7 @@ def serve_command(
         ),
     ] = None,
     device: Device = "cpu",
+    precision: Precision = "auto",
     threads: Threads = None,
     queue: Annotated[int, typer.Option(help="Requests that may wait; more are told to.")] = 16,
     timeout: Annotated[
@@ -90,7 +91,8 @@ def serve_command(
     token = _token(public, token_file)
     if threads is not None:
         torch.set_num_threads(threads)
-    service = Service(load_models(model or [DEFAULT_MODEL], pick_device(device)), Limits())
+    models = load_models(model or [DEFAULT_MODEL], pick_device(device), pick_precision(precision))
+    service = Service(models, Limits())
     listener = bind(host, port)
     hosts = None if public else (*LOOPBACK, host)
     app = make_app(service, hosts, token, FairQueue(most=queue), timeout)

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from rabit.app.arguments import Assignments, ConditionKind, Device, Layout
+from rabit.app.arguments import Assignments, Device
+from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.errors import INTERRUPTED, note, speaks
 from rabit.app.train_command import run_training
 from rabit.app.train_options import TrainOptions, default_run

@@ -16,6 +16,7 @@ from rabit.app.arguments import (
     Model,
     Out,
     Overwrite,
+    Precision,
     Seed,
     Warped,
 )
@@ -33,11 +34,12 @@ def translate_command(
     grid: Grid = None,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Make a photograph with the layout of CONDITION and the look of EXEMPLAR."""
     outputs = Outputs(out, warped, confidence, grid, overwrite)
-    run_translate(condition, exemplar, exemplar_condition, model, device, seed, outputs)
+    run_translate(condition, exemplar, exemplar_condition, model, device, precision, seed, outputs)
     print_outputs(outputs)
 
 
@@ -59,9 +61,12 @@ def edit_command(
     grid: Grid = None,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Edit IMAGE by editing its label map."""
     outputs = Outputs(out, warped, confidence, grid, overwrite)
-    run_edit(image, condition, edited_condition, keep_unedited, model, device, seed, outputs)
+    run_edit(
+        image, condition, edited_condition, keep_unedited, model, device, precision, seed, outputs
+    )
     print_outputs(outputs)

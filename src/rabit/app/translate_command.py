@@ -9,7 +9,7 @@ from pathlib import Path
 import typer
 
 from rabit.app.errors import note
-from rabit.app.options import pick_device
+from rabit.app.options import pick_device, pick_precision
 from rabit.data.decoding import decode_file
 from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import png_bytes, read_image, to_image
@@ -129,13 +129,13 @@ def _same_file(one: Path, other: Path) -> bool:
     return one.resolve() == other.resolve()
 
 
-def open_model(model: str, device: str) -> Translator:
+def open_model(model: str, device: str, precision: str = "float32") -> Translator:
     """Loads a model onto a device.
 
     Raises:
-        ValueError: there is no such model or device.
+        ValueError: there is no such model, device or precision.
     """
-    return load(model).to(pick_device(device))
+    return load(model, pick_precision(precision)).to(pick_device(device))
 
 
 def run_translate(
@@ -144,6 +144,7 @@ def run_translate(
     exemplar_condition: Path | None,
     model: str,
     device: str,
+    precision: str,
     seed: int,
     outputs: Outputs,
 ) -> None:
@@ -155,7 +156,7 @@ def run_translate(
         ValueError: an input does not fit the model; its file is named.
     """
     outputs.check(condition, exemplar, exemplar_condition)
-    translator = open_model(model, device)
+    translator = open_model(model, device, precision)
     result = translate_files(translator, condition, exemplar, exemplar_condition, seed)
     outputs.write(result, lambda: _inputs(translator, condition, exemplar, result))
 
@@ -193,6 +194,7 @@ def run_edit(
     keep_unedited: bool,
     model: str,
     device: str,
+    precision: str,
     seed: int,
     outputs: Outputs,
 ) -> None:
@@ -204,7 +206,7 @@ def run_edit(
         ValueError: an input does not fit the model; its file is named.
     """
     outputs.check(image, condition, edited)
-    translator = open_model(model, device)
+    translator = open_model(model, device, precision)
     if translator.config.condition.kind == "semantic":
         check_sizes(image, condition)
         check_sizes(image, edited)

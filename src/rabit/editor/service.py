@@ -22,6 +22,7 @@ from rabit.editor.run import run_recipe
 from rabit.editor.schemas import MOST_JOB_REQUESTS
 from rabit.inference import Translator, load
 from rabit.model.sources import is_named
+from rabit.precision import Precision
 
 MATCH_OUTPUTS = ("warped", "confidence", "matches")
 
@@ -182,7 +183,9 @@ class Service:
         return self.models[text_field(model, "model", self.models)]
 
 
-def load_models(names: Collection[str], device: Any) -> dict[str, Translator]:
+def load_models(
+    names: Collection[str], device: Any, precision: Precision = "float32"
+) -> dict[str, Translator]:
     """Loads models, by the names that requests call them.
 
     A folder's model is called as its configuration says, and "-own" behind that where the project
@@ -191,13 +194,14 @@ def load_models(names: Collection[str], device: Any) -> dict[str, Translator]:
     Args:
         names: as for `rabit.load`.
         device: where they go.
+        precision: what their networks compute in.
 
     Raises:
         ValueError: there is no such model, or two are called the same.
     """
     translators: dict[str, Translator] = {}
     for name in names:
-        translator = load(name).to(device)
+        translator = load(name, precision).to(device)
         called = name if is_named(name) else translator.config.name
         if called != name and is_named(called):
             # Its recipes would be repeated with the project's own model of this name.

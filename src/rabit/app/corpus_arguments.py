@@ -1,0 +1,26 @@
+"""Options of the commands that read a folder of pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rabit.data.layouts.find import LAYOUTS
+
+Layout = Annotated[
+    str | None,
+    typer.Option(
+        help=f"How the folder is laid out: {', '.join(LAYOUTS)}. [default: found out]",
+        show_default=False,
+    ),
+]
+ConditionKind = Annotated[
+    str | None,
+    typer.Option(
+        "--condition",
+        help="What is translated from, where the folder has several: labels, edges, pose, or canny "
+        "(edges found in the photographs).",
+        show_default=False,
+    ),
+]
