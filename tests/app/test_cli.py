@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from typer.testing import Result
 
 from rabit import __version__
@@ -74,6 +75,29 @@ def test_a_command_imports_what_it_needs_and_nothing_of_the_others() -> None:
         "from rabit.app.cli import app\nwith contextlib.suppress(SystemExit): app(['--version'])"
     )
     assert version & {"torch", *others} == set()
+
+
+def ended(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Runs a command in a new Python that tells when it is taken apart at its end."""
+    code = (
+        "import atexit, sys\natexit.register(print, 'taken apart')\n"
+        "from rabit.app.cli import main\nsys.argv[0] = 'rabit'\nmain()"
+    )
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_command_that_makes_a_picture_ends_at_once_and_complete(model: Path, files: Path) -> None:
+    given = ("translate", files / "a-map.png", files / "b.png", "--model", model)
+    made = ended(*given, "--out", files / "made.png")
+    assert (made.returncode, made.stdout) == (0, f"out: {files / 'made.png'}\n")
+    assert "no --exemplar-condition" in made.stderr
+    with Image.open(files / "made.png") as picture:
+        assert picture.size == (64, 64)
+    wrong = ended(*given, "--out", files / "made.jpg")
+    assert (wrong.returncode, wrong.stdout) == (1, "")
+    assert "expected a name that ends in .png" in wrong.stderr
+    assert ended("--version").stdout.splitlines()[1:] == ["taken apart"]
 
 
 def test_what_fails_in_a_command_s_import_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:

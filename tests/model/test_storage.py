@@ -58,6 +58,21 @@ def test_a_model_comes_back_bit_for_bit(
     assert sorted(path.name for path in folder.iterdir()) == [CONFIG, WEIGHTS]
 
 
+def test_no_weights_are_drawn_to_be_replaced(
+    folder: Path, network: TranslationNetwork, config: ModelConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("weights are drawn")
+
+    with monkeypatch.context() as patched:
+        for name in ("xavier_normal_", "kaiming_uniform_", "uniform_"):
+            patched.setattr(torch.nn.init, name, fail)
+        assert same_weights(load_model(folder).network, network)
+        with pytest.raises(AssertionError, match="weights are drawn"):
+            build_network(config)
+    assert same_weights(build_network(config, seed=2), build_network(config, seed=2))
+
+
 @pytest.mark.parametrize("stride", [2, 4])
 def test_the_stride_of_the_correspondence_comes_back(tmp_path: Path, stride: int) -> None:
     config = tiny_experiment(64, alignment__stride=stride).model

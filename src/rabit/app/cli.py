@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Annotated, Any, cast
 
 import typer
 
 from rabit import __version__
-from rabit.app.commands import PLACES, ImportedCommands
+from rabit.app.commands import ONE_PICTURE, PLACES, ImportedCommands
 from rabit.app.errors import Commands
 
 
@@ -31,8 +33,19 @@ app = typer.Typer(
 
 
 def main() -> None:
-    """Runs the command line."""
-    app()
+    """Runs the command line.
+
+    Commands that make one picture end without taking apart torch's million objects one by one, and
+    without what others registered for the exit.
+    """
+    try:
+        app()
+    except SystemExit as end:
+        if sys.argv[1:2] and sys.argv[1] in ONE_PICTURE and isinstance(end.code, int):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(end.code)
+        raise
 
 
 def _version(wanted: bool) -> None:

@@ -28,6 +28,9 @@ PLACES = {
 }
 """The module and the name of every command's function, or of its group."""
 
+ONE_PICTURE = ("translate", "edit", "match", "replay")
+"""The commands that make one picture, and have nothing left to do when its files are written."""
+
 
 class ImportedCommands(Mapping[str, Any]):
     """The commands by name, each imported at its first use.

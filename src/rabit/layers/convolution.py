@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -15,6 +18,8 @@ from torch.nn.utils.parametrize import is_parametrized
 PaddingMode = Literal["zeros", "reflect"]
 ConvolutionType = TypeVar("ConvolutionType", bound=nn.Conv2d)
 
+_undrawn: ContextVar[bool] = ContextVar("undrawn", default=False)
+
 
 class Convolution(nn.Conv2d):
     """A convolution that keeps little for its backward pass.
@@ -23,6 +28,11 @@ class Convolution(nn.Conv2d):
     reflection, nor in front of an activation on the reflected map, nor a weight with spectral
     norm, which is divided again from the parameter.
     """
+
+    def reset_parameters(self) -> None:
+        """Draws torch's weights for a start, but where weights are left undrawn."""
+        if not _undrawn.get():
+            super().reset_parameters()
 
     def forward(
         self, x: Float[Tensor, "B C H W"], slope: float | None = None
@@ -184,9 +194,7 @@ def spectral(layer: ConvolutionType) -> ConvolutionType:
 
     The weight starts Xavier normal; its gain does not matter, since the norm removes it.
     """
-    nn.init.xavier_normal_(layer.weight)
-    if layer.bias is not None:
-        nn.init.zeros_(layer.bias)
+    _start(layer, gain=1.0)
     spectral_norm(layer)
     return layer
 
@@ -225,6 +233,25 @@ def initialise(module: nn.Module, gain: float) -> None:
     """
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d) and not is_parametrized(layer):
-            nn.init.xavier_normal_(layer.weight, gain=gain)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+            _start(layer, gain)
+
+
+def _start(layer: nn.Conv2d, gain: float) -> None:
+    if _undrawn.get():
+        return
+    nn.init.xavier_normal_(layer.weight, gain=gain)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+
+
+@contextmanager
+def weights_undrawn() -> Iterator[None]:
+    """Leaves the weights of convolutions that are made inside as their memory comes.
+
+    For those whose every weight is read from a file next: to draw them first takes as long again.
+    """
+    token = _undrawn.set(True)
+    try:
+        yield
+    finally:
+        _undrawn.reset(token)

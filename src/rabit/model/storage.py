@@ -18,6 +18,7 @@ from torch import Tensor
 
 from rabit.config import ModelConfig
 from rabit.fields import from_dict, to_dict
+from rabit.layers.convolution import weights_undrawn
 from rabit.layers.weights import read_tensors
 from rabit.model.network import TranslationNetwork, build_network
 from rabit.writing import WriteError, naming, write_error
@@ -146,7 +147,8 @@ def load_model(path: Path) -> StoredModel:
         raise ValueError(f"{path}: a training's folder; its model is {path / 'model'}")
     config = read_config(folder / CONFIG)
     tensors = read_tensors(weights, "file of a model's weights")
-    network = build_network(config)
+    with weights_undrawn():
+        network = build_network(config)
     fit_weights(network, tensors, str(weights))
     return StoredModel(network=network.eval(), config=config)
 
