@@ -277,7 +277,8 @@ def _replays(visit: Visit, folder: Path) -> None:
     recipe, again = folder / "recipe.json", folder / "again.png"
     recipe.write_bytes(visit.saved("recipe"))
     saved = visit.saved("picture")
-    result = CliRunner().invoke(app, ["replay", str(recipe), "--out", str(again)])
+    options = ["--out", str(again), "--precision", "float32"]
+    result = CliRunner().invoke(app, ["replay", str(recipe), *options])
     assert result.exit_code == 0, result.output
     assert again.read_bytes() == saved
 

@@ -85,7 +85,7 @@ def test_a_translation_gives_the_command_line_s_bytes(
     out = {name: tmp_path / f"{name}.png" for name in ("out", "warped", "confidence")}
     options = [part for name, path in out.items() for part in (f"--{name}", path)]
     given = (*files, tmp_path / "photo.png", *own, "--model", tmp_path / "model", "--seed", 5)
-    command("translate", *given, *options)
+    command("translate", *given, *options, "--precision", "float32")
     result = result_of(document, translator=translator)
     assert result.image == out["out"].read_bytes()
     assert result.confidence == out["confidence"].read_bytes()
@@ -103,7 +103,7 @@ def test_an_edit_gives_the_command_line_s_bytes(model: str, keep: bool, tmp_path
     translator.save(tmp_path / "model")
     options = ("--model", tmp_path / "model", "--seed", 5, "--out", tmp_path / "out.png")
     unedited = "--keep-unedited" if keep else "--regenerate-all"
-    command("edit", tmp_path / "photo.png", *files, *options, unedited)
+    command("edit", tmp_path / "photo.png", *files, *options, unedited, "--precision", "float32")
     assert result_of(document, ["image"], translator).image == (tmp_path / "out.png").read_bytes()
     whole = result_of(document, OUTPUTS, translator)
     rest = result_of(document, ["warped", "confidence", "matches"], translator)
