@@ -317,7 +317,6 @@ def load(name_or_path: str | Path, precision: Precision = "float32") -> Translat
     Raises:
         ValueError: there is no such model or precision, or its files are damaged.
     """
-    check_choice("precision", precision, PRECISIONS)
     path = find_model(name_or_path)
     stored = load_model(path)
     folder = path.parent if path.is_file() else path

@@ -40,7 +40,7 @@ def test_the_folder_gets_what_the_correspondence_is(run: Run, model: Path, files
     assert result.stderr == ""
     assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
 
-    translation = rabit.load(model).translate(condition, exemplar, known)
+    translation = rabit.load(model, "auto").translate(condition, exemplar, known)
     assert translation.matches is not None
     coordinates = np.load(out / "matches.npy", allow_pickle=False)
     assert coordinates.dtype == np.float32
@@ -49,7 +49,6 @@ def test_the_folder_gets_what_the_correspondence_is(run: Run, model: Path, files
         assert picture.width >= 1200
     others = {name: files / f"t-{name}.png" for name in ("warped", "confidence")}
     options = [part for name, path in others.items() for part in (f"--{name}", path)]
-    options += ["--precision", "float32"]
     assert run("translate", *given, "--out", files / "t.png", *options).exit_code == 0
     for name, path in others.items():
         assert (out / f"{name}.png").read_bytes() == path.read_bytes()

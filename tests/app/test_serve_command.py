@@ -127,6 +127,7 @@ def test_the_token_may_be_given_by_a_file_and_any_name_may_lead_here(tmp_path: P
         (("--model", "none"), "no model 'none'"),
         (("--model", "scenes-small", "--model", "scenes-small"), "two models are called"),
         (("--device", "tpu"), "--device tpu: expected cpu or cuda"),
+        (("--precision", "half"), "--precision is 'half', expected one of"),
         (("--token-file", "none"), "none"),
         (("--port", "0", "--host", "192.0.2.1", "--public"), "cannot listen at --host 192.0.2.1"),
     ],

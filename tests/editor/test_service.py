@@ -13,3 +13,8 @@ def test_a_folder_s_model_is_not_called_as_one_of_the_project_s_own(tmp_path: Pa
     load("scenes-small").save(tmp_path / "mine")
     models = load_models([str(tmp_path / "mine"), "scenes-small"], "cpu")
     assert list(models) == ["scenes-small-own", "scenes-small"]
+
+
+def test_models_compute_in_the_precision_that_is_asked_for() -> None:
+    (translator,) = load_models(["scenes-small"], "cpu", "bfloat16").values()
+    assert translator.precision == "bfloat16"

@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from rabit.app.arguments import DEFAULT_MODEL, Device, ExemplarCondition, Model, Overwrite, Seed
+from rabit.app.arguments import (
+    DEFAULT_MODEL,
+    Device,
+    ExemplarCondition,
+    Model,
+    Overwrite,
+    Precision,
+    Seed,
+)
 from rabit.app.benchmark_command import BenchmarkOptions, run_benchmark
 from rabit.app.match_command import MatchOptions, run_match
 from rabit.app.options import parse_sides
@@ -25,6 +33,7 @@ def match_command(
     ] = 32,
     seed: Seed = 0,
     device: Device = "cpu",
+    precision: Precision = "auto",
     overwrite: Overwrite = False,
 ) -> None:
     """Show which places of EXEMPLAR the places of CONDITION match.
@@ -43,6 +52,7 @@ def match_command(
         lines=lines,
         seed=seed,
         device=device,
+        precision=precision,
         overwrite=overwrite,
     )
     figures = run_match(options)

@@ -33,6 +33,7 @@ class MatchOptions:
         lines: the most lines of the match picture.
         seed: of what a method draws at random.
         device: cpu or cuda.
+        precision: what the networks compute in.
         overwrite: whether files that are there may be replaced.
     """
 
@@ -44,6 +45,7 @@ class MatchOptions:
     lines: int
     seed: int
     device: str
+    precision: str
     overwrite: bool
 
     @property
@@ -70,7 +72,7 @@ def run_match(options: MatchOptions) -> MatchFigures:
     inputs = (options.condition, options.exemplar, options.exemplar_condition)
     for path in options.files.values():
         check_output(path, "--out", options.overwrite, inputs)
-    translator = open_model(options.model, options.device)
+    translator = open_model(options.model, options.device, options.precision)
     check_alignment(translator)
     result = translate_files(translator, *inputs, options.seed)
     assert result.matches is not None, "a model with an alignment gives matches"
