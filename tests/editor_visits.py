@@ -85,7 +85,7 @@ class Visit:
         end = time.monotonic() + seconds
         while not until():
             assert time.monotonic() < end, f"{what} does not come: {self.told()}"
-            time.sleep(0.02)
+            self.page.wait_for_timeout(20)  # events come while playwright waits, not in a sleep
 
     def picture(self, act: Callable[[], Any], before: int | None = None) -> None:
         """Does something and waits for the whole picture that follows from it."""

@@ -61,6 +61,11 @@ def test_parts_add_up_to_the_whole_batch(tmp_path: Path) -> None:
         assert_same(each, whole)
 
 
+def test_the_end_waits_for_no_thread_that_waits_for_it() -> None:
+    for code, _, error in launch([[str(SCRIPT.with_name("ended_run.py"))]] * 2, timeout=60):
+        assert code == 0, error
+
+
 def test_a_batch_that_does_not_split_is_named() -> None:
     with pytest.raises(ValueError, match=r"train.batch is 6, but 2 processes of 2 parts.* of 4"):
         check_split(6, 2, 2)

@@ -17,6 +17,8 @@ from torch import Tensor
 
 T = TypeVar("T")
 
+_ended: list[Any] = []
+
 
 class Processes:
     """What one of the processes knows of all.
@@ -96,8 +98,13 @@ class Processes:
 
     def end(self) -> None:
         """Takes leave of the others."""
-        if self.count > 1:
-            self._state.destroy_process_group()
+        if self.count == 1:
+            return
+        # Whoever lets go of the group last waits for gloo's threads, and these may wait for
+        # Python's lock. Python gives it up for that; a DistributedDataParallel, which may live
+        # longer than this, does not, and the process would never end.
+        _ended[:] = [torch.distributed.group.WORLD]
+        self._state.destroy_process_group()
 
 
 def random_state() -> dict[str, Any]:
