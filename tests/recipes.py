@@ -122,6 +122,7 @@ def full() -> dict[str, Any]:
             },
         ],
         "seed": 7,
+        "precision": "bfloat16",
         "outputs": ["image", "matches"],
     }
 

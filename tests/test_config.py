@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+import torch
 
 from rabit.config import (
     AlignmentConfig,
+    DiscriminatorConfig,
     ExperimentConfig,
     GeneratorConfig,
     LossConfig,
@@ -19,6 +21,7 @@ from rabit.config import (
     TransportConfig,
 )
 from rabit.fields import from_dict, to_dict
+from rabit.model.discriminator import Discriminator
 from rabit.presets import PRESETS, preset
 
 
@@ -167,3 +170,22 @@ def test_losses_may_not_all_be_off() -> None:
     off = dict.fromkeys(LossConfig().weights(), 0.0)
     with pytest.raises(ValueError, match="every weight in losses is 0"):
         from_dict(LossConfig, off)
+
+
+@pytest.mark.parametrize("scales", [1, 2, 3])
+def test_samples_that_the_discriminator_cannot_judge_are_refused(scales: int) -> None:
+    config = replace(
+        preset("small", ("sky", "road")), discriminator=DiscriminatorConfig(scales=scales)
+    )
+    least = config.discriminator.smallest
+    judge = Discriminator(1, (4, 4, 4, 4), scales, attention=False)
+    assert judge(torch.zeros(1, 0, least, least), torch.rand(1, 1, least, least))[-1].scores.numel()
+    with pytest.raises((ValueError, RuntimeError)):
+        judge(torch.zeros(1, 0, least - 4, 96), torch.rand(1, 1, least - 4, 96))
+    message = rf"\(model.image_size times train.window\), expected at least {least} a side"
+    refused, taken = (least - 1) // 16 * 16, -(-least // 16) * 16
+    with pytest.raises(ValueError, match=f"{refused} x {refused} pixels {message}"):
+        replace(config, model=replace(config.model, image_size=(refused, refused)))
+    replace(config, model=replace(config.model, image_size=(taken, taken)))
+    unjudged = replace(config.losses, adv=0.0, fm=0.0)
+    replace(config, losses=unjudged, model=replace(config.model, image_size=(refused, refused)))

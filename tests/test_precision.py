@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from rabit.precision import has_bfloat16, in_bfloat16
+from rabit.precision import computed_in, has_bfloat16
 
 CPU = torch.device("cpu")
 
@@ -29,9 +29,10 @@ def test_a_cpu_that_says_so_has_bfloat16(
         monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
     else:
         monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
-    assert has_bfloat16(CPU) == in_bfloat16("auto", CPU) == expected
-    assert in_bfloat16("bfloat16", CPU)
-    assert not in_bfloat16("float32", CPU)
+    assert has_bfloat16(CPU) == expected
+    assert computed_in("auto", CPU) == ("bfloat16" if expected else "float32")
+    assert computed_in("bfloat16", CPU) == "bfloat16"
+    assert computed_in("float32", CPU) == "float32"
 
 
 @pytest.mark.parametrize(("capability", "expected"), [((7, 5), False), ((8, 0), True)])

@@ -20,7 +20,7 @@ from rabit.inputs import ConditionInput, ImageInput
 from rabit.model.network import TranslationNetwork
 from rabit.model.sources import find_model
 from rabit.model.storage import load_model, save_model
-from rabit.precision import PRECISIONS, Precision, in_bfloat16
+from rabit.precision import PRECISIONS, Computed, Precision, computed_in
 from rabit.sides import Conditions, Side, read_layout, read_side
 from rabit.sizing import Layout, edit_share, exemplar_size, resize_images
 from rabit.translation import Matching, Sizes, Translation, exemplar_pixels
@@ -77,6 +77,19 @@ class Translator:
     def device(self) -> torch.device:
         """Where the network is; inputs are moved there."""
         return next(self.network.parameters()).device
+
+    @property
+    def computed_in(self) -> Computed:
+        """What the networks compute in on this device."""
+        return computed_in(self.precision, self.device)
+
+    def with_precision(self, precision: Precision) -> Translator:
+        """Returns a translator of the same network that computes in another precision.
+
+        Raises:
+            ValueError: there is no such precision.
+        """
+        return Translator(self.network, self.config, self.folder, precision)
 
     def to(self, device: torch.device | str) -> Translator:
         """Moves the network to a device and returns the translator."""
@@ -275,7 +288,7 @@ class Translator:
     @contextmanager
     def _running(self, seed: int) -> Iterator[None]:
         """Lets the network run with a seed and in the translator's precision, not the caller's."""
-        half = in_bfloat16(self.precision, self.device)
+        half = self.computed_in == "bfloat16"
         with (
             _seeded(seed, self.device),
             torch.autocast(self.device.type, torch.bfloat16, enabled=half),

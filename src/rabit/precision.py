@@ -7,18 +7,22 @@ from typing import Any, Literal, get_args
 
 import torch
 
-Precision = Literal["float32", "bfloat16", "auto"]
-PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Computed = Literal["float32", "bfloat16"]
+Precision = Literal[Computed, "auto"]
+COMPUTED: tuple[Computed, ...] = get_args(Computed)
+PRECISIONS: tuple[Precision, ...] = (*COMPUTED, "auto")
 
 
-def in_bfloat16(precision: Precision, device: torch.device) -> bool:
-    """Tells whether convolutions and products of features are to be computed in bfloat16.
+def computed_in(precision: Precision, device: torch.device) -> Computed:
+    """Returns what convolutions and products of features are to be computed in.
 
     Args:
         precision: one of PRECISIONS; auto is bfloat16 where `has_bfloat16`.
         device: what computes.
     """
-    return precision == "bfloat16" or (precision == "auto" and has_bfloat16(device))
+    if precision == "auto":
+        return "bfloat16" if has_bfloat16(device) else "float32"
+    return precision
 
 
 def has_bfloat16(device: torch.device) -> bool:

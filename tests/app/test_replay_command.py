@@ -18,6 +18,7 @@ from rabit.editor.example import example_recipe
 from rabit.editor.recipe import OUTPUTS, parse_recipe
 from rabit.editor.run import run_recipe
 from rabit.inference import load
+from rabit.precision import Precision
 from recipes import LABELS, MODELS, PHOTO, b64, edit, full, put, translation, translator_of
 
 Run = Callable[..., Result]
@@ -56,6 +57,21 @@ def test_a_replay_writes_the_editor_s_bytes(
     for path in out.values():
         assert str(path) in result.stdout
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "recipe.json"]
+
+
+@pytest.mark.parametrize("asked", [None, "float32", "bfloat16"])
+@pytest.mark.parametrize("written_down", [None, "float32", "bfloat16"])
+def test_a_replay_has_the_precision_of_its_recipe_or_the_one_that_is_asked_for(
+    asked: Precision | None, written_down: Precision | None, run: Run, model: Path, tmp_path: Path
+) -> None:
+    document = {**translation(), "precision": written_down}
+    options = [] if asked is None else ["--precision", asked]
+    path = written(tmp_path, document)
+    result = run("replay", path, "--model", model, "--out", tmp_path / "out.png", *options)
+    assert result.exit_code == 0, result.output
+    translator = load(model, asked or written_down or "auto")
+    expected = run_recipe(translator, parse_recipe(translation(), MODELS), ["image"])
+    assert (tmp_path / "out.png").read_bytes() == expected.image
 
 
 def test_the_embedded_model_of_a_recipe_is_found(run: Run, tmp_path: Path) -> None:

@@ -277,8 +277,7 @@ def _replays(visit: Visit, folder: Path) -> None:
     recipe, again = folder / "recipe.json", folder / "again.png"
     recipe.write_bytes(visit.saved("recipe"))
     saved = visit.saved("picture")
-    options = ["--out", str(again), "--precision", "float32"]
-    result = CliRunner().invoke(app, ["replay", str(recipe), *options])
+    result = CliRunner().invoke(app, ["replay", str(recipe), "--out", str(again)])
     assert result.exit_code == 0, result.output
     assert again.read_bytes() == saved
 

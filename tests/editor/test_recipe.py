@@ -44,7 +44,7 @@ def refused(document: object, limits: Limits | None = None) -> RecipeError:
 def test_every_key_is_read() -> None:
     recipe = parse_recipe(full(), MODELS)
     assert (recipe.task, recipe.model, recipe.seed) == ("translate", "scenes", 7)
-    assert recipe.outputs == ("image", "matches")
+    assert (recipe.precision, recipe.outputs) == ("bfloat16", ("image", "matches"))
     assert recipe.condition.size == (64, 64)
     np.testing.assert_array_equal(recipe.condition.content, LABELS)
     first, second = recipe.exemplars
@@ -57,7 +57,7 @@ def test_every_key_is_read() -> None:
 
 def test_what_is_left_out_has_a_default() -> None:
     recipe = parse_recipe(translation(), MODELS)
-    assert (recipe.seed, recipe.outputs) == (0, ("image",))
+    assert (recipe.seed, recipe.precision, recipe.outputs) == (0, None, ("image",))
     assert (recipe.exemplars[0].classes, recipe.exemplars[0].weight) == (None, 1.0)
     assert parse_recipe(edit(), MODELS).keep_unedited is True
     assert parse_recipe(edit(keep_unedited=False), MODELS).keep_unedited is False
@@ -124,6 +124,8 @@ WRONG: list[tuple[str, Any, str]] = [
     ("model", {}, "found an object, expected the name of a model"),
     ("model", "", "found '', expected the name of a model"),
     ("model", "\ud800" * 99, "…, expected one of"),
+    ("precision", "auto", "found 'auto', expected one of float32, bfloat16"),
+    ("precision", 16, "found 16, expected one of float32, bfloat16"),
     ("condition", [], "found a list of 0, expected an object with labels"),
     ("condition.labels", None, "found null, expected a file in base64"),
     ("exemplars", {}, "found an object, expected a list of 1 to 8 exemplars"),

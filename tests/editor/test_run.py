@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,22 @@ def test_the_seed_is_that_of_the_recipe() -> None:
 
 
 # What is asked for
+
+
+@pytest.mark.parametrize("make", [translation, edit])
+def test_the_precision_is_that_of_the_recipe(make: Callable[..., dict[str, Any]]) -> None:
+    translator = translator_of("scenes")
+    half = translator.with_precision("bfloat16")
+    assert (half.computed_in, half.network) == ("bfloat16", translator.network)
+    own, rounded = (result_of(make(), OUTPUTS, each) for each in (translator, half))
+    assert own.image != rounded.image
+    for each in (translator, half):
+        assert result_of({**make(), "precision": "float32"}, OUTPUTS, each) == own
+        assert result_of({**make(), "precision": "bfloat16"}, OUTPUTS, each) == rounded
+    matched = ["warped", "confidence", "matches"]
+    assert result_of({**make(), "precision": "bfloat16"}, matched, translator) == replace(
+        rounded, image=None
+    )
 
 
 def test_only_what_is_asked_for_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rabit.editor.service import load_models
+from rabit.editor.checks import Limits
+from rabit.editor.service import Service, load_models
 from rabit.inference import load
 
 
@@ -16,5 +17,7 @@ def test_a_folder_s_model_is_not_called_as_one_of_the_project_s_own(tmp_path: Pa
 
 
 def test_models_compute_in_the_precision_that_is_asked_for() -> None:
-    (translator,) = load_models(["scenes-small"], "cpu", "bfloat16").values()
-    assert translator.precision == "bfloat16"
+    models = load_models(["scenes-small"], "cpu", "bfloat16")
+    assert models["scenes-small"].precision == "bfloat16"
+    (about,) = Service(models, Limits()).about()["models"]
+    assert about["precision"] == "bfloat16"

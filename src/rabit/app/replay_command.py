@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import torch
 import typer
 from PIL import Image
 
-from rabit.app.arguments import Confidence, Device, Grid, Out, Overwrite, Precision, Warped
+from rabit.app.arguments import Confidence, Device, Grid, Out, Overwrite, Warped
 from rabit.app.translate_command import Outputs, open_model, print_outputs
 from rabit.config import ModelConfig
 from rabit.data.pictures import Pixels
@@ -36,6 +37,15 @@ RecipeModel = Annotated[
     ),
 ]
 
+RecipePrecision = Annotated[
+    str | None,
+    typer.Option(
+        help="What the networks compute in: float32, bfloat16 or auto. [default: what the recipe "
+        "says, or auto]",
+        show_default=False,
+    ),
+]
+
 RecipeThreads = Annotated[
     int | None,
     typer.Option(
@@ -53,7 +63,7 @@ def replay_command(
     confidence: Confidence = None,
     grid: Grid = None,
     device: Device = "cpu",
-    precision: Precision = "auto",
+    precision: RecipePrecision = None,
     threads: RecipeThreads = None,
     overwrite: Overwrite = False,
 ) -> None:
@@ -67,7 +77,7 @@ def run_replay(
     path: Path,
     model: str | None,
     device: str,
-    precision: str,
+    precision: str | None,
     threads: int | None,
     outputs: Outputs,
 ) -> None:
@@ -77,7 +87,7 @@ def run_replay(
         path: of its JSON file.
         model: what to open; None for the embedded model that the recipe names.
         device: cpu or cuda.
-        precision: what the networks compute in.
+        precision: what the networks compute in; None for what the recipe says.
         threads: of the CPU; None for PyTorch's choice.
         outputs: the files to write.
 
@@ -97,12 +107,14 @@ def run_replay(
     try:
         document = read_document(data, limits)
         name = recipe_model(document)
-        translator = open_model(model or _own(name), device, precision)
+        translator = open_model(model or _own(name), device, precision or "auto")
         recipe = parse_recipe(document, {name: translator.config}, limits)
     except RecipeError as error:
         raise ValueError(f"{path}: {error}") from error
     if threads is not None:
         torch.set_num_threads(threads)
+    if precision is not None:
+        recipe = replace(recipe, precision=None)
     result = follow_recipe(translator, recipe)
     outputs.write(result, lambda: _inputs(recipe, translator.config))
 

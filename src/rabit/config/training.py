@@ -28,6 +28,11 @@ class DiscriminatorConfig:
         check_positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
         check_positive(**{"discriminator.scales": self.scales})
 
+    @property
+    def smallest(self) -> int:
+        """Side in pixels from which on the coarsest scale, an eighth of its input, has scores."""
+        return 24 * 2 ** (self.scales - 1)
+
 
 @dataclass(frozen=True)
 class LossConfig:
@@ -230,6 +235,14 @@ class ExperimentConfig:
                 f"train.window is {self.train.window}, so that samples of image_size "
                 f"{self.model.image_size} have {sides} pixels; expected multiples of "
                 f"{self.model.stride}"
+            )
+        judged = self.losses.adv > 0 or self.losses.fm > 0
+        if judged and min(sides) < self.discriminator.smallest:
+            found = " x ".join(f"{side:g}" for side in sides)
+            raise ValueError(
+                f"samples have {found} pixels (model.image_size times train.window), expected at "
+                f"least {self.discriminator.smallest} a side for {self.discriminator.scales} "
+                "scales of the discriminator; ask for a larger size or lower discriminator.scales"
             )
         losses = {n: getattr(self.losses, n) for n in ("cyc", "cst", "warp")}
         on = [name for name, weight in losses.items() if weight > 0]

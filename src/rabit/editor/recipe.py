@@ -24,6 +24,7 @@ from rabit.editor.checks import (
 )
 from rabit.editor.conditions import RecipeCondition, parse_condition
 from rabit.editor.pictures import Photograph, read_photograph
+from rabit.precision import COMPUTED, Computed
 
 __all__ = [
     "OUTPUTS",
@@ -44,7 +45,16 @@ OUTPUTS = ("image", "warped", "confidence", "matches")
 MAX_SEED = 2**63 - 1
 MAX_WEIGHT = 1e6
 
-_KEYS = ("task", "model", "condition", "exemplars", "keep_unedited", "seed", "outputs")
+_KEYS = (
+    "task",
+    "model",
+    "condition",
+    "exemplars",
+    "keep_unedited",
+    "seed",
+    "precision",
+    "outputs",
+)
 _EXEMPLAR_KEYS = ("image", "condition", "classes", "weight")
 
 
@@ -76,6 +86,7 @@ class Recipe:
         exemplars: what gives the look; of an edit the photograph itself with its condition.
         keep_unedited: whether an edit keeps the photograph's own pixels away from it.
         seed: of whatever a correspondence method draws at random.
+        precision: what the networks compute in; None for what whoever follows it has chosen.
         outputs: what a request asks for, of OUTPUTS.
     """
 
@@ -85,6 +96,7 @@ class Recipe:
     exemplars: tuple[RecipeExemplar, ...]
     keep_unedited: bool = True
     seed: int = 0
+    precision: Computed | None = None
     outputs: tuple[str, ...] = ("image",)
 
     @property
@@ -140,6 +152,7 @@ def parse_recipe(
         exemplars=_exemplars(required(fields, "exemplars", "exemplars"), config, limits),
         keep_unedited=bool_field(fields.get("keep_unedited", True), "keep_unedited"),
         seed=int_field(fields.get("seed", 0), "seed", 0, MAX_SEED),
+        precision=_precision(fields.get("precision")),
         outputs=_outputs(fields.get("outputs", ["image"])),
     )
     if task == "edit":
@@ -161,6 +174,8 @@ def recipe_document(recipe: Recipe) -> dict[str, object]:
     }
     if recipe.task == "edit":
         document["keep_unedited"] = recipe.keep_unedited
+    if recipe.precision is not None:
+        document["precision"] = recipe.precision
     return document
 
 
@@ -219,6 +234,12 @@ def _classes(value: object, field: str, config: ConditionConfig) -> tuple[int, .
     if len(set(ids)) != len(ids):
         raise RecipeError(field, "found an id twice, expected distinct ids")
     return ids
+
+
+def _precision(value: object) -> Computed | None:
+    if value is None:
+        return None
+    return cast("Computed", text_field(value, "precision", COMPUTED))
 
 
 def _outputs(value: object) -> tuple[str, ...]:

@@ -68,7 +68,7 @@ def follow_recipe(translator: Translator, recipe: Recipe) -> Translation:
     Returns:
         The translation of one condition.
     """
-    config = translator.config.condition
+    config, translator = translator.config.condition, _computing(translator, recipe)
     condition = recipe.condition.given(config)
     exemplars = [_exemplar(exemplar, config) for exemplar in recipe.exemplars]
     if recipe.task == "translate":
@@ -136,9 +136,14 @@ def grid_of_matches(translator: Translator, matching: Matching) -> Matches | Non
     return Matches(len(columns), len(rows), x.tobytes(), y.tobytes(), sources.tobytes())
 
 
+def _computing(translator: Translator, recipe: Recipe) -> Translator:
+    """Returns the translator in the recipe's precision, if it has one."""
+    return translator.with_precision(recipe.precision or translator.precision)
+
+
 def _matching(translator: Translator, recipe: Recipe) -> Matching:
     """Matches what a recipe would translate; an edit matches its photograph, at its size."""
-    config = translator.config.condition
+    config, translator = translator.config.condition, _computing(translator, recipe)
     exemplars = [_exemplar(exemplar, config) for exemplar in recipe.exemplars]
     condition = read_layout(recipe.condition.given(config), config, "condition", recipe.size)
     return translator.match(condition.resize(recipe.size), exemplars, recipe.seed)

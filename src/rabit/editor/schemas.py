@@ -10,6 +10,7 @@ from rabit.data.joints import JOINTS, LIMBS
 from rabit.editor.checks import Limits
 from rabit.editor.conditions import condition_key
 from rabit.editor.recipe import MAX_SEED, MAX_WEIGHT, OUTPUTS
+from rabit.precision import COMPUTED
 
 Schema = dict[str, Any]
 
@@ -164,6 +165,11 @@ def _recipe_schemas(models: Mapping[str, ModelConfig], limits: Limits) -> dict[s
         "model": {"type": "string", "enum": list(models)},
         "condition": reference("Condition"),
         "seed": {**_whole(0, MAX_SEED), "default": 0},
+        "precision": {
+            "type": ["string", "null"],
+            "enum": [*COMPUTED, None],
+            "description": "What the networks compute in; null for the server's choice.",
+        },
         "outputs": {
             "type": "array",
             "items": {"type": "string", "enum": list(OUTPUTS)},
@@ -172,7 +178,7 @@ def _recipe_schemas(models: Mapping[str, ModelConfig], limits: Limits) -> dict[s
             "default": ["image"],
         },
     }
-    optional = ("seed", "outputs", "keep_unedited")
+    optional = ("seed", "precision", "outputs", "keep_unedited")
     return {
         "Exemplar": strict(exemplar, ("condition", "classes", "weight")),
         "Photograph": strict(photograph, ("classes", "weight")),
@@ -257,6 +263,11 @@ def _model_schemas() -> dict[str, Schema]:
                     "description": "Without it there are no warped exemplar and no matches.",
                 },
                 "embedded": {"type": "boolean", "description": "Whether it comes with RABIT."},
+                "precision": {
+                    "type": "string",
+                    "enum": list(COMPUTED),
+                    "description": "What it computes in where a recipe does not say.",
+                },
             }
         ),
         "Models": strict(

@@ -49,7 +49,7 @@ class Service:
     def about(self) -> dict[str, Any]:
         """Returns the models, the limits, and the joints of poses."""
         return {
-            "models": [_about_model(name, config) for name, config in self.models.items()],
+            "models": [_about_model(name, each) for name, each in self.translators.items()],
             "limits": {
                 "bytes": self.limits.bytes,
                 "pixels": self.limits.pixels,
@@ -220,7 +220,8 @@ def recipe_bytes(recipe: Recipe) -> int:
     return 3 * sum(h * w for h, w in colours) + 8 * sum(h * w for h, w in conditions)
 
 
-def _about_model(name: str, config: ModelConfig) -> dict[str, Any]:
+def _about_model(name: str, translator: Translator) -> dict[str, Any]:
+    config = translator.config
     classes = map_classes(config.condition)
     return {
         "name": name,
@@ -230,6 +231,7 @@ def _about_model(name: str, config: ModelConfig) -> dict[str, Any]:
         "size": list(config.image_size),
         "alignment": config.alignment.method != "none",
         "embedded": is_named(name),
+        "precision": translator.computed_in,
     }
 
 

@@ -44,6 +44,7 @@ export class Workspace {
       condition: await this.condition.condition(),
       exemplars: this.exemplars.map(({ image, condition, classes, weight }) => ({ image, condition, classes, weight })),
       seed: this.seed,
+      precision: model.precision,
     };
     if (this.task === "edit") document.keep_unedited = this.keep;
     return document;
