@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import random
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from torch import Tensor
 T = TypeVar("T")
 
 _ended: list[Any] = []
+atexit.register(_ended.clear)  # while gloo's threads can still have Python's lock
 
 
 class Processes:
