@@ -287,6 +287,9 @@ def test_a_signal_to_stop_finishes_the_step_and_saves(
     assert finished.interrupted and finished.step == 3
     assert load_checkpoint(list_checkpoints(tmp_path / "checkpoints")[-1]).step == 3
     load_model(finished.model)
+    log = (tmp_path / "log.jsonl").read_text()
+    validated = [line["step"] for line in map(json.loads, log.splitlines()) if "cyc" not in line]
+    assert validated == [2] and not any((tmp_path / "samples").iterdir())  # no more than was due
 
 
 def test_a_second_ctrl_c_interrupts_at_once() -> None:

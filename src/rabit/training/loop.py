@@ -111,7 +111,7 @@ def train(
             batch = [part.unpack(device) for part in islice(parts, engine.parts)]
             values = train_step(engine, backbone, batch, _sees_map(config, state.step))
             stopped = bool(engine.processes.largest(float(stop.is_set())))
-            warnings = record.step(values, last=stopped or state.step == config.steps)
+            warnings = record.step(values, stopped)
             if engine.processes.main:
                 pace = (time.monotonic() - started) / (state.step - first)
                 left, rate = pace * (config.steps - state.step), config.batch / pace

@@ -78,23 +78,25 @@ class Record:
             reason = " ".join(str(value).split())[:LONGEST_MESSAGE]
             self._status("interrupted" if stopped else "failed", reason or None)
 
-    def step(self, values: Mapping[str, float], last: bool) -> tuple[str, ...]:
+    def step(self, values: Mapping[str, float], stopped: bool) -> tuple[str, ...]:
         """Notes a step that was taken, and writes what is due.
 
-        Every process has to call this.
+        Every process has to call this. Whoever stops a training may soon end it, so no picture or
+        validation that is not due then comes before its checkpoint.
 
         Args:
             values: its losses by name.
-            last: whether the training ends with it.
+            stopped: whether the training is stopped after it.
 
         Returns:
             What was noticed.
         """
         step, config = self.state.step, self.state.config.train
         warnings = self.watch.step(step, values)
+        last = step == config.steps
         saving = last or step % config.checkpoint_every == 0
         if self.log is not None:
-            if last or step % config.log_every == 0:
+            if last or stopped or step % config.log_every == 0:
                 self.log.figures(step, dict(values))
             if last or step % config.sample_every == 0:
                 kind = self.state.config.model.condition.kind
@@ -103,7 +105,7 @@ class Record:
                 warnings += self._validate()
             for warning in warnings:
                 self.log.warning(step, warning)
-        if saving:
+        if saving or stopped:
             self._save()
         return tuple(warnings)
 
