@@ -74,4 +74,5 @@ def _wait(children: Sequence[subprocess.Popen[bytes]], timeout: float) -> None:
         if time.monotonic() > end:
             for child in children:
                 child.send_signal(signal.SIGABRT)
+            end = float("inf")  # a second signal would cut the stacks of the first one short
         time.sleep(0.02)

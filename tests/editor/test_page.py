@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +277,7 @@ def _replays(visit: Visit, folder: Path) -> None:
     """Checks that the command line makes the bytes that were saved."""
     recipe, again = folder / "recipe.json", folder / "again.png"
     recipe.write_bytes(visit.saved("recipe"))
+    assert json.loads(recipe.read_bytes())["precision"] == "float32"
     saved = visit.saved("picture")
     result = CliRunner().invoke(app, ["replay", str(recipe), "--out", str(again)])
     assert result.exit_code == 0, result.output

@@ -107,7 +107,9 @@ def run_replay(
     try:
         document = read_document(data, limits)
         name = recipe_model(document)
-        translator = open_model(model or _own(name), device, precision or "auto")
+        translator = open_model(
+            model or _own(name), device, "auto" if precision is None else precision
+        )
         recipe = parse_recipe(document, {name: translator.config}, limits)
     except RecipeError as error:
         raise ValueError(f"{path}: {error}") from error

@@ -138,7 +138,7 @@ def grid_of_matches(translator: Translator, matching: Matching) -> Matches | Non
 
 def _computing(translator: Translator, recipe: Recipe) -> Translator:
     """Returns the translator in the recipe's precision, if it has one."""
-    return translator.with_precision(recipe.precision or translator.precision)
+    return translator if recipe.precision is None else translator.with_precision(recipe.precision)
 
 
 def _matching(translator: Translator, recipe: Recipe) -> Matching:
