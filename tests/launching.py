@@ -68,7 +68,7 @@ def launch(commands: Sequence[Sequence[str]], timeout: float = 240) -> list[tupl
 def _wait(children: Sequence[subprocess.Popen[bytes]], timeout: float) -> None:
     """Waits until all have ended, and sees to it that they do."""
     end = time.monotonic() + timeout
-    while any(child.poll() is None for child in children):
+    while None in [child.poll() for child in children]:
         if any(child.returncode for child in children):
             end = min(end, time.monotonic() + SECONDS_AFTER_A_FAILURE)
         if time.monotonic() > end:
