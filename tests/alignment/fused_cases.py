@@ -210,10 +210,17 @@ def test_the_whole_path(
     # Half precision features that are rounded otherwise in their last digit are 1/256 apart; with
     # these seeds they retrieve the same blocks all the same.
     tolerance = 2e-5 if dtype == torch.float32 else 0.03
-    for found, expected in zip(both(), wanted, strict=True):
+    computed = both()
+    for found, expected in zip(computed, wanted, strict=True):
         for each, other in zip(found, expected, strict=True):
             size = other.detach().float().norm()
             assert float((each - other).detach().float().norm()) <= tolerance * size + 1e-4
+    with torch.no_grad():
+        bare = correspond(x, z, epsilon=0.2, temperature=0.1, **options)
+        without_graph = (bare.warp(values), bare.threshold, bare.residual)
+    for each, other in zip(without_graph, computed[0], strict=True):
+        assert each is not None
+        assert torch.equal(each, other)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

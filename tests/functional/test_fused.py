@@ -113,7 +113,7 @@ def test_programs_compile_without_a_gpu_and_stay_in_registers(
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
     slots, tile = fused.power_of_two(k), fused.power_of_two(count)
-    solve = ("*fp32", "*i64", "*fp32", "*fp32", "*i32", *["i32"] * 3, *["fp32"] * 5)
+    solve = ("*fp32", "*i64", "*fp32", "*fp32", "*i32", *["i32"] * 2, *["fp32"] * 4)
     constants = {"K": k, "SLOTS": slots, "TILE": tile, "MAX_STEPS": MAX_ITERATIONS}
     check_compiled(solve_kernel, solve, constants, capability, fused.warps(tile), tmp_path)
     gradient = ("*fp32", "*i64", *["*fp32"] * 6, "i32", "i32", *["fp32"] * 5)
@@ -152,7 +152,8 @@ def test_programs_of_blocks_compile_without_a_gpu(
     shapes = _shapes(inside, others, k, 256)
     sides = {"WIDTH": math.isqrt(inside), "EXEMPLAR_WIDTH": math.isqrt(others)}
     warps = shapes.pop("num_warps")
-    known = {**shapes, **sides, "ALL": fused.power_of_two(k * others)}
+    powers = {"ALL": fused.power_of_two(k * others), "SLOTS": fused.power_of_two(k)}
+    known = {**shapes, **sides, **powers}
     pair, whole = ("*bf16", "*bf16", "*i64"), "*fp32"
     numbers = ["i32"] * 3
     for kernel, types in (
@@ -169,6 +170,25 @@ def test_programs_of_blocks_compile_without_a_gpu(
     ):
         constants = {name: known[name] for name in kernel.arg_names if name in known}
         check_compiled(kernel, types, constants, capability, warps, tmp_path)
+
+
+@needs_triton
+@pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton interprets, nothing compiles")
+@pytest.mark.parametrize("capability", (80, 90))
+@pytest.mark.parametrize(("inside", "k", "count"), ((4, 3, 4096), (16, 16, LARGEST_ROW)))
+def test_the_program_of_both_levels_compiles_without_a_gpu(
+    inside: int, k: int, count: int, capability: int, tmp_path: Path, monkeypatch: Any
+) -> None:
+    from rabit.alignment.fused_kernels import levels_kernel
+
+    monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
+    shapes, tile = _shapes(inside, inside, k, 256), fused.power_of_two(count)
+    warps = max(shapes.pop("num_warps"), fused.warps(tile))
+    powers = {"ALL": fused.power_of_two(k * inside), "SLOTS": fused.power_of_two(k)}
+    known = {**shapes, **powers, "TILE": tile, "MAX_STEPS": MAX_ITERATIONS}
+    types = ("*fp32", "*i64", *["*fp32"] * 2, *["*bf16"] * 2, "*fp32", *["i32"] * 5, *["fp32"] * 7)
+    constants = {name: known[name] for name in levels_kernel.arg_names if name in known}
+    check_compiled(levels_kernel, types, constants, capability, warps, tmp_path)
 
 
 def check_compiled(

@@ -17,13 +17,17 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision
-from rabit.functional.fused import power_of_two, triton_works
+from rabit.functional.fused import Solved, power_of_two, search_numbers, triton_works, warps
+from rabit.functional.threshold import MAX_ITERATIONS
 
 # Numbers that a program holds: a weight for each pair of positions, and features of some channels.
 PAIRS = 4096
 NUMBERS = 4096
 # Of features, a warp.
 NUMBERS_A_WARP = 1024
+
+# A smaller weight is nothing.
+LEAST_WEIGHT = math.sqrt(torch.finfo(torch.float32).tiny)
 
 
 def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
@@ -88,7 +92,9 @@ def carry(
     Returns:
         (B, V, H, W) of the values' dtype.
     """
-    return _Carry.apply(weights, values, indices, size, block, exemplar_block)
+    graph = torch.is_grad_enabled() and (weights.requires_grad or values.requires_grad)
+    compute = _Carry.apply if graph else _carried
+    return compute(weights.contiguous(), values, indices.contiguous(), size, block, exemplar_block)
 
 
 class _Attend(torch.autograd.Function):
@@ -139,11 +145,68 @@ def attention_weights(
             z.shape[1],
             channels,
             sharpness,
-            math.sqrt(torch.finfo(torch.float32).tiny),
+            LEAST_WEIGHT,
+            SLOTS=power_of_two(k),
             ALL=power_of_two(k * z.shape[2]),
             **_shapes(inside, z.shape[2], k, channels),
         )
     return weights
+
+
+def rank_and_attend(
+    scores: Float[Tensor, "r M"],
+    first: int,
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    solved: Solved,
+    weights: Float[Tensor, "B N b k*c"],
+    scale: float,
+    epsilon: float,
+    sharpness: float,
+) -> None:
+    """Solves rows of scores and weighs the positions of the k best blocks of each, in one launch.
+
+    Args:
+        scores: (r, M) contiguous float32 scores of r query blocks, k < M.
+        first: number of the first of them among all B N.
+        x: (B, N, b, C) query blocks, contiguous.
+        z: (B, M, c, C) exemplar blocks, likewise.
+        solved: of all B N, written to.
+        weights: written to, as `attention_weights` would.
+        scale: what the scores are times it to the ranking, > 0.
+        epsilon: of the ranking, > 0.
+        sharpness: 1 / temperature of the attention.
+    """
+    from rabit.alignment.fused_kernels import levels_kernel
+
+    (_, count, inside, channels), (blocks, others) = x.shape, z.shape[1:3]
+    total, k = solved.indices.shape
+    tile, shapes = power_of_two(blocks), _shapes(inside, others, k, channels)
+    shapes["num_warps"] = max(shapes["num_warps"], warps(tile))
+    with torch.cuda.device_of(scores):
+        levels_kernel[(len(scores),)](
+            scores,
+            solved.indices,
+            solved.chosen,
+            solved.each,
+            x,
+            z,
+            weights,
+            first,
+            total,
+            count,
+            blocks,
+            channels,
+            scale,
+            *search_numbers(blocks, k, epsilon),
+            sharpness,
+            LEAST_WEIGHT,
+            SLOTS=power_of_two(k),
+            TILE=tile,
+            ALL=power_of_two(k * others),
+            MAX_STEPS=MAX_ITERATIONS,
+            **shapes,
+        )
 
 
 def attention_gradients(
@@ -201,43 +264,51 @@ def attention_gradients(
         )
 
 
+@full_precision
+def _carried(
+    weights: Tensor,
+    values: Tensor,
+    indices: Tensor,
+    size: tuple[int, int],
+    block: tuple[int, int],
+    exemplar_block: tuple[int, int],
+) -> Tensor:
+    """Computes `carry` of contiguous weights and indices without a graph."""
+    from rabit.alignment.fused_kernels import carry_kernel
+
+    (batch, count, inside, _), k = weights.shape, indices.shape[2]
+    others, channels = exemplar_block[0] * exemplar_block[1], values.shape[1]
+    out = values.new_empty((batch, channels, *size))
+    shapes = _shapes(inside, others, k, channels)
+    with torch.cuda.device_of(weights):
+        carry_kernel[(batch * count, -(-channels // shapes["CHANNELS"]))](
+            weights,
+            values,
+            indices,
+            out,
+            count,
+            size[1] // block[1],
+            values.shape[3] // exemplar_block[1],
+            channels,
+            *values.stride(),
+            *out.stride(),
+            WIDTH=block[1],
+            EXEMPLAR_WIDTH=exemplar_block[1],
+            **shapes,
+        )
+    return out
+
+
 class _Carry(torch.autograd.Function):
     @staticmethod
-    @full_precision
     def forward(
-        ctx: Any,
-        weights: Tensor,
-        values: Tensor,
-        indices: Tensor,
-        size: tuple[int, int],
-        block: tuple[int, int],
-        exemplar_block: tuple[int, int],
+        ctx: Any, weights: Tensor, values: Tensor, indices: Tensor, *sizes: tuple[int, int]
     ) -> Tensor:
-        from rabit.alignment.fused_kernels import carry_kernel
-
-        weights, indices = weights.contiguous(), indices.contiguous()
-        (batch, count, inside, _), k = weights.shape, indices.shape[2]
-        others, channels = exemplar_block[0] * exemplar_block[1], values.shape[1]
-        out = values.new_empty((batch, channels, *size))
-        shapes = _shapes(inside, others, k, channels)
+        size, block, exemplar_block = sizes
         ctx.across = (size[1] // block[1], values.shape[3] // exemplar_block[1])
         ctx.widths = {"WIDTH": block[1], "EXEMPLAR_WIDTH": exemplar_block[1]}
-        with torch.cuda.device_of(weights):
-            carry_kernel[(batch * count, -(-channels // shapes["CHANNELS"]))](
-                weights,
-                values,
-                indices,
-                out,
-                count,
-                *ctx.across,
-                channels,
-                *values.stride(),
-                *out.stride(),
-                **ctx.widths,
-                **shapes,
-            )
         ctx.save_for_backward(weights, values, indices)
-        return out
+        return _carried(weights, values, indices, size, block, exemplar_block)
 
     @staticmethod
     @once_differentiable

@@ -6,7 +6,6 @@ product each, forward and backward, and the features of both sides are normalise
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -15,11 +14,11 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.alignment.fused import attention_gradients, attention_weights, can_fuse_blocks
+from rabit.alignment.fused import attention_gradients, can_fuse_blocks, rank_and_attend
 from rabit.alignment.ranking import Ranking, rows_at_once
 from rabit.functional.dtype import full_precision, wide_product
-from rabit.functional.finite import check_finite
-from rabit.functional.fused import LARGEST_K, LARGEST_ROW, Solved, score_gradient_rows, solve_into
+from rabit.functional.finite import LaterCheck
+from rabit.functional.fused import LARGEST_K, LARGEST_ROW, Solved, score_gradient_rows
 from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
 from rabit.functional.normalise import SMALLEST_NORM
 from rabit.functional.topk import check_topk
@@ -78,16 +77,43 @@ def fused_bilevel(
         ValueError: epsilon not positive, or features that are not finite.
     """
     check_topk(z.shape[2] * z.shape[3] // block**2, k, epsilon)
-    weights, *ranking = _Levels.apply(x, z, block, k, 1 / temperature, epsilon, chunk)
-    # What is not finite in the features comes through; one number is waited for in the end.
-    if not math.isfinite(ranking[-1].sum().item()):
-        check_finite(x, z)
+    # Without a graph its bookkeeping is left out, which takes as long as a launch.
+    graph = torch.is_grad_enabled() and (x.requires_grad or z.requires_grad)
+    options = (block, k, 1 / temperature, epsilon, chunk)
+    found = _Levels.apply(x, z, *options) if graph else _levels(x, z, *options)[0]
+    weights, *ranking = found
     return Ranking(*ranking), weights
+
+
+@full_precision
+def _levels(
+    x: Tensor, z: Tensor, block: int, k: int, sharpness: float, epsilon: float, chunk: int | None
+) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Returns the weights and the ranking's fields, and what the backward pass needs."""
+    if x.shape == z.shape and x.stride() == z.stride():
+        normalised = [unit_rows(x, block, SMALLEST_NORM, z)]
+    else:
+        normalised = [unit_rows(side, block, SMALLEST_NORM) for side in (x, z)]
+    units, scales = zip(*normalised, strict=True)
+    finite = LaterCheck(scales)
+    queries, exemplars = _sides(units)
+    lead = queries.shape[:2]
+    solved = Solved.empty(lead[0] * lead[1], k, x)
+    weights = x.new_empty((*queries.shape[:3], k * block**2), dtype=torch.float32)
+    for first, rows, columns, _ in _products(queries, exemplars, chunk):
+        scores = wide_product(rows, columns.T)
+        sides = (queries, exemplars, solved, weights)
+        rank_and_attend(scores, first, *sides, 1 / block**2, epsilon, sharpness)
+    finite.check(x, z)
+    indices = solved.indices.view(*lead, k)
+    scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
+    pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
+    found = (weights, indices, mass, log_mass, scores[..., 0], threshold, residual)
+    return found, (indices, logits, pivot, shift, spread, weights, *units, *scales)
 
 
 class _Levels(torch.autograd.Function):
     @staticmethod
-    @full_precision
     def forward(
         ctx: Any,
         x: Tensor,
@@ -98,26 +124,14 @@ class _Levels(torch.autograd.Function):
         epsilon: float,
         chunk: int | None,
     ) -> tuple[Tensor, ...]:
-        if x.shape == z.shape and x.stride() == z.stride():
-            normalised = [unit_rows(x, block, SMALLEST_NORM, z)]
-        else:
-            normalised = [unit_rows(side, block, SMALLEST_NORM) for side in (x, z)]
-        units, scales = zip(*normalised, strict=True)
-        queries, exemplars = _sides(units)
-        lead = (len(x), queries.shape[1])
-        solved = Solved.empty(lead[0] * lead[1], k, x)
-        for first, rows, columns, _ in _products(queries, exemplars, chunk):
-            solve_into(solved, wide_product(rows, columns.T), epsilon, 1 / block**2, first)
-        indices = solved.indices.view(*lead, k)
-        scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
-        pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
-        weights = attention_weights(queries, exemplars, indices, log_mass, sharpness)
+        found, kept = _levels(x, z, block, k, sharpness, epsilon, chunk)
+        _, indices, _, _, _, threshold, residual = found
         ctx.options = (block, sharpness, epsilon, chunk)
-        ctx.sizes = (x.shape[2:], z.shape[2:])[: len(units)]
-        ctx.save_for_backward(indices, logits, pivot, shift, spread, weights, *units, *scales)
+        ctx.sizes = (x.shape[2:], z.shape[2:])
+        ctx.save_for_backward(*kept)
         ctx.mark_non_differentiable(indices, threshold, residual)
         ctx.set_materialize_grads(False)
-        return weights, indices, mass, log_mass, scores[..., 0], threshold, residual
+        return found
 
     @staticmethod
     @once_differentiable
@@ -162,7 +176,7 @@ class _Levels(torch.autograd.Function):
         to_exemplars.copy_(spent)
         pulled = [
             unit_rows_gradient(*each, block)
-            for each in zip(pulls, units, scales, ctx.sizes, strict=True)
+            for each in zip(pulls, units, scales, ctx.sizes[: len(units)], strict=True)
         ]
         return (*_sides(pulled), None, None, None, None, None)
 
@@ -178,10 +192,11 @@ def _products(
     """Descriptors whose products are made at once: the number of the first row in the whole batch,
     rows, columns, and the number of their image.
     """
-    count = queries.shape[1]
-    step = min(count, rows_at_once(queries, exemplars.flatten(2), chunk))
-    for image, (own, other) in enumerate(
-        zip(queries.flatten(2), exemplars.flatten(2), strict=True)
-    ):
+    count, own, other = queries.shape[1], queries.flatten(2), exemplars.flatten(2)
+    step = min(count, rows_at_once(own, other, chunk))
+    for image, (rows, columns) in enumerate(zip(own.unbind(), other.unbind(), strict=True)):
+        if step == count:
+            yield image * count, rows, columns, image
+            continue
         for start in range(0, count, step):
-            yield image * count + start, own[start : start + step], other, image
+            yield image * count + start, rows[start : start + step], columns, image

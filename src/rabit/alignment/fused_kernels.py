@@ -14,6 +14,62 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
+from rabit.functional.fused_kernels import solve_row
+
+
+@triton.jit
+def _weigh(
+    row: tl.tensor,
+    indices: tl.tensor,
+    log_mass: tl.tensor,
+    x_ptr: tl.tensor,
+    z_ptr: tl.tensor,
+    weights_ptr: tl.tensor,
+    count: tl.tensor,
+    blocks: tl.tensor,
+    channels: tl.tensor,
+    sharpness: tl.tensor,
+    least: tl.tensor,
+    INSIDE: tl.constexpr,
+    IN: tl.constexpr,
+    OTHERS: tl.constexpr,
+    K: tl.constexpr,
+    SLOTS: tl.constexpr,
+    ALL: tl.constexpr,
+    CHANNELS: tl.constexpr,
+) -> None:
+    """Weighs the candidates of query block `row`; weights below `least` are nothing.
+
+    `indices` and `log_mass` are SLOTS numbers, of which K count. `sharpness` is 1 / temperature;
+    there are `count` query and `blocks` exemplar blocks an image.
+    """
+    first = row // count * blocks
+    i, candidate, slot = tl.arange(0, IN), tl.arange(0, ALL), tl.arange(0, SLOTS)
+    logits = tl.zeros((IN, ALL), tl.float32)
+    for start in range(0, channels, CHANNELS):
+        c = start + tl.arange(0, CHANNELS)
+        x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
+        x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
+        x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
+        for each in range(K * OTHERS):
+            block = first + tl.sum(tl.where(slot == each // OTHERS, indices, 0), 0)
+            z_at = (block * OTHERS + each % OTHERS) * channels + c
+            z = tl.load(z_ptr + z_at, mask=c < channels, other=0.0).to(tl.float32)
+            product = tl.sum(x * z[None, :], 1)
+            logits += tl.where((candidate == each)[None, :], product[:, None], 0.0)
+
+    prior = tl.full((ALL,), float("-inf"), tl.float32)
+    for rank in range(K):
+        own = tl.sum(tl.where(slot == rank, log_mass, 0.0), 0)
+        prior = tl.where(candidate // OTHERS == rank, own, prior)
+    logits = logits * sharpness + prior[None, :]
+    weights = tl.exp(logits - tl.max(logits, 1)[:, None])
+    weights = weights / tl.sum(weights, 1)[:, None]
+    weights = tl.where(weights < least, 0.0, weights)
+    at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
+    valid = candidate < K * OTHERS
+    tl.store(weights_ptr + at, weights, mask=(i < INSIDE)[:, None] & valid[None, :])
+
 
 @triton.jit
 def attend_kernel(
@@ -31,38 +87,112 @@ def attend_kernel(
     IN: tl.constexpr,
     OTHERS: tl.constexpr,
     K: tl.constexpr,
+    SLOTS: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
 ) -> None:
-    """Weighs the candidates; weights below `least` are nothing.
-
-    `sharpness` is 1 / temperature; there are `count` query and `blocks` exemplar blocks an image.
-    """
+    """Weighs the candidates of one query block, see `_weigh`."""
     row = tl.program_id(0).to(tl.int64)
-    first = row // count * blocks
-    i, candidate = tl.arange(0, IN), tl.arange(0, ALL)
-    logits = tl.zeros((IN, ALL), tl.float32)
-    for start in range(0, channels, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)
-        x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
-        x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
-        x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
-        for each in range(K * OTHERS):
-            block = first + tl.load(indices_ptr + row * K + each // OTHERS)
-            z_at = (block * OTHERS + each % OTHERS) * channels + c
-            z = tl.load(z_ptr + z_at, mask=c < channels, other=0.0).to(tl.float32)
-            product = tl.sum(x * z[None, :], 1)
-            logits += tl.where((candidate == each)[None, :], product[:, None], 0.0)
+    slot = tl.arange(0, SLOTS)
+    indices = tl.load(indices_ptr + row * K + slot, mask=slot < K, other=0)
+    log_mass = tl.load(log_mass_ptr + row * K + slot, mask=slot < K, other=0.0)
+    _weigh(
+        row,
+        indices,
+        log_mass,
+        x_ptr,
+        z_ptr,
+        weights_ptr,
+        count,
+        blocks,
+        channels,
+        sharpness,
+        least,
+        INSIDE,
+        IN,
+        OTHERS,
+        K,
+        SLOTS,
+        ALL,
+        CHANNELS,
+    )
 
-    valid = candidate < K * OTHERS
-    prior_at = log_mass_ptr + row * K + candidate // OTHERS
-    prior = tl.load(prior_at, mask=valid, other=float("-inf"))
-    logits = logits * sharpness + prior[None, :]
-    weights = tl.exp(logits - tl.max(logits, 1)[:, None])
-    weights = weights / tl.sum(weights, 1)[:, None]
-    weights = tl.where(weights < least, 0.0, weights)
-    at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
-    tl.store(weights_ptr + at, weights, mask=(i < INSIDE)[:, None] & valid[None, :])
+
+@triton.jit
+def levels_kernel(
+    scores_ptr: tl.tensor,
+    indices_ptr: tl.tensor,
+    chosen_ptr: tl.tensor,
+    each_ptr: tl.tensor,
+    x_ptr: tl.tensor,
+    z_ptr: tl.tensor,
+    weights_ptr: tl.tensor,
+    first: tl.tensor,
+    total: tl.tensor,
+    count: tl.tensor,
+    blocks: tl.tensor,
+    channels: tl.tensor,
+    scale: tl.tensor,
+    slope: tl.tensor,
+    low_margin: tl.tensor,
+    high: tl.tensor,
+    tolerance: tl.tensor,
+    sharpness: tl.tensor,
+    least: tl.tensor,
+    INSIDE: tl.constexpr,
+    IN: tl.constexpr,
+    OTHERS: tl.constexpr,
+    K: tl.constexpr,
+    SLOTS: tl.constexpr,
+    TILE: tl.constexpr,
+    ALL: tl.constexpr,
+    CHANNELS: tl.constexpr,
+    MAX_STEPS: tl.constexpr,
+) -> None:
+    """Ranks the exemplar blocks by a row of scores, times `scale`, and weighs the positions of the
+    best: `solve_row` and `_weigh`. The first of the rows of scores is number `first` of `total`.
+    """
+    own = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, TILE)
+    scores = tl.load(scores_ptr + own * blocks + column, mask=column < blocks, other=float("-inf"))
+    row = first + own
+    indices, log_mass, _ = solve_row(
+        row,
+        scores * scale,
+        indices_ptr,
+        chosen_ptr,
+        each_ptr,
+        total,
+        blocks,
+        slope,
+        low_margin,
+        high,
+        tolerance,
+        K,
+        SLOTS,
+        TILE,
+        MAX_STEPS,
+    )
+    _weigh(
+        row,
+        indices,
+        log_mass,
+        x_ptr,
+        z_ptr,
+        weights_ptr,
+        count,
+        blocks,
+        channels,
+        sharpness,
+        least,
+        INSIDE,
+        IN,
+        OTHERS,
+        K,
+        SLOTS,
+        ALL,
+        CHANNELS,
+    )
 
 
 @triton.jit

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -26,3 +27,40 @@ def check_finite(x: Tensor, z: Tensor) -> None:
                 f"features {name} of shape {tuple(features.shape)} contain NaN or infinite "
                 "numbers; look at the network or the input that made them"
             )
+
+
+class LaterCheck:
+    """Finds features that are no numbers while a GPU works on what follows.
+
+    A GPU is asked for one number at once, and waited for only when that is looked at: by then it
+    has most often come, and the GPU has not run out of work.
+    """
+
+    def __init__(self, numbers: Sequence[Tensor]) -> None:
+        """Asks for the numbers' sum.
+
+        Args:
+            numbers: of one device, not finite if the features are not.
+        """
+        total = numbers[0].sum()
+        for each in numbers[1:]:
+            total = total + each.sum()
+        self._total = total.to("cpu", non_blocking=True)
+        self._arrived: torch.cuda.Event | None = None
+        if total.is_cuda:
+            self._arrived = torch.cuda.current_stream(total.device).record_event()
+
+    def check(self, x: Tensor, z: Tensor) -> None:
+        """Checks the features if the sum is no finite number.
+
+        Args:
+            x: features of the condition.
+            z: features of the exemplar.
+
+        Raises:
+            ValueError: as `check_finite`.
+        """
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        if not math.isfinite(self._total.item()):
+            check_finite(x, z)

@@ -120,28 +120,43 @@ def solve_rows(scores: Float[Tensor, "R N"], k: int, epsilon: float) -> Threshol
     if rows == 0 or k == count:
         return solve_threshold(scores, k, epsilon)
     out = Solved.empty(rows, k, scores)
-    solve_into(out, scores.contiguous(), epsilon)
+    steps = scores.new_empty((rows, 1), dtype=torch.int32)
+    tile = power_of_two(count)
+    with torch.cuda.device_of(scores):
+        _kernels().solve_kernel[(rows,)](
+            scores.contiguous(),
+            out.indices,
+            out.chosen,
+            out.each,
+            steps,
+            rows,
+            count,
+            *search_numbers(count, k, epsilon),
+            K=k,
+            SLOTS=power_of_two(k),
+            TILE=tile,
+            MAX_STEPS=MAX_ITERATIONS,
+            num_warps=warps(tile),
+        )
     top, logits, mass, log_mass = out.chosen
     pivot, shift, spread, residual, value = out.each
     plan = (pivot, shift, 4.0 / epsilon, spread, residual, value, logits, mass, log_mass)
-    return Threshold(out.indices, top, *plan, out.steps)
+    return Threshold(out.indices, top, *plan, steps)
 
 
 @dataclass(frozen=True)
 class Solved:
-    """Where `solve_into` writes the R solved rows.
+    """Where a program writes the R solved rows.
 
     Args:
         indices: (R, k) int64.
         chosen: (4, R, k) scores, logits, mass and log mass of the k best.
         each: (5, R, 1) pivot, shift, spread, residual and threshold.
-        steps: (R, 1) int32 as in `Threshold`.
     """
 
     indices: Int[Tensor, "R k"]
     chosen: Float[Tensor, "4 R k"]
     each: Float[Tensor, "5 R 1"]
-    steps: Int[Tensor, "R 1"]
 
     @classmethod
     def empty(cls, rows: int, k: int, like: Tensor) -> Solved:
@@ -150,50 +165,15 @@ class Solved:
             indices=like.new_empty((rows, k), dtype=torch.int64),
             chosen=like.new_empty((4, rows, k), dtype=torch.float32),
             each=like.new_empty((5, rows, 1), dtype=torch.float32),
-            steps=like.new_empty((rows, 1), dtype=torch.int32),
         )
 
 
-def solve_into(
-    out: Solved,
-    scores: Float[Tensor, "r N"],
-    epsilon: float,
-    scale: float = 1.0,
-    first: int = 0,
-) -> None:
-    """Solves rows of scores times a scale in one launch.
-
-    Args:
-        out: written to.
-        scores: (r, N) finite contiguous scores for which `can_fuse` holds, k < N.
-        epsilon: regularisation, > 0, in units of the scaled scores.
-        scale: > 0.
-        first: number of the first of them among the rows of `out`.
+def search_numbers(count: int, k: int, epsilon: float) -> tuple[float, float, float, float]:
+    """Returns what the search of a threshold among `count` scores of single precision starts from:
+    slope, margin below the bracket, its upper end, and tolerance, as programs take them.
     """
-    rows, count = scores.shape
-    total, k = out.indices.shape
-    tile = power_of_two(count)
-    with torch.cuda.device_of(scores):
-        _kernels().solve_kernel[(rows,)](
-            scores,
-            out.indices,
-            out.chosen,
-            out.each,
-            out.steps,
-            first,
-            total,
-            count,
-            scale,
-            4.0 / epsilon,
-            math.log(k) + 1,
-            math.log(count - k) + 1,
-            8 * torch.finfo(scores.dtype).eps,
-            K=k,
-            SLOTS=power_of_two(k),
-            TILE=tile,
-            MAX_STEPS=MAX_ITERATIONS,
-            num_warps=warps(tile),
-        )
+    tolerance = 8 * torch.finfo(torch.float32).eps
+    return 4.0 / epsilon, math.log(k) + 1, math.log(count - k) + 1, tolerance
 
 
 def score_gradient_rows(

@@ -72,16 +72,14 @@ def _balance(
 
 
 @triton.jit
-def solve_kernel(
-    scores_ptr: tl.tensor,
+def solve_row(
+    row: tl.tensor,
+    scores: tl.tensor,
     indices_ptr: tl.tensor,
     chosen_ptr: tl.tensor,
     each_ptr: tl.tensor,
-    steps_ptr: tl.tensor,
-    first: tl.tensor,
     total: tl.tensor,
     count: tl.tensor,
-    scale: tl.tensor,
     slope: tl.tensor,
     low_margin: tl.tensor,
     high: tl.tensor,
@@ -90,20 +88,19 @@ def solve_kernel(
     SLOTS: tl.constexpr,
     TILE: tl.constexpr,
     MAX_STEPS: tl.constexpr,
-) -> None:
-    """Solves one row of scores, times `scale`: its k best and the shift with sum p = k.
+) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
+    """Solves one row of `count` scores, the rest of TILE at -inf: its k best and the shift with
+    sum p = k.
 
     The bracket of the shift is [x_(k+1) - low_margin, high], as in `threshold._find_shift`. Of the
-    `total` rows of the results it is that numbered `first` and up. `chosen` are 4 numbers for each
-    of the k best: score, logit, mass and log mass; `each` are 5 for each row: pivot, shift, spread,
-    residual and threshold. `steps` is the number of steps taken, negative if they did not suffice.
+    `total` rows of the results it is number `row`. `chosen` are 4 numbers for each of the k best:
+    score, logit, mass and log mass; `each` are 5 for each row: pivot, shift, spread, residual and
+    threshold. Returned are indices and log mass of the k best, and the number of steps taken,
+    negative if they did not suffice.
     """
-    row = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, TILE)
     slot = tl.arange(0, SLOTS)
     chosen = slot < K
-    scores = tl.load(scores_ptr + row * count + column, mask=column < count, other=float("-inf"))
-    scores = scores * scale
     best, indices, others = _k_best(scores, column, count, K, SLOTS)
     pivot = tl.sum(tl.where(slot == K - 1, best, 0.0), 0)
     runner_up = tl.max(others, 0)
@@ -132,7 +129,6 @@ def solve_kernel(
     decay = tl.exp(-tl.abs(logits))
     mass = tl.where(logits > 0, 1.0, decay) / (1.0 + decay)
     log_mass = tl.minimum(logits, 0.0) - tl.log(1.0 + decay)
-    row += first
     place = row * K + slot
     tl.store(indices_ptr + place, indices.to(tl.int64), mask=chosen)
     tl.store(chosen_ptr + place, best, mask=chosen)
@@ -144,7 +140,49 @@ def solve_kernel(
     tl.store(each_ptr + 2 * total + row, spread)
     tl.store(each_ptr + 3 * total + row, tl.abs(missing - excess))
     tl.store(each_ptr + 4 * total + row, pivot + shift / slope)
-    tl.store(steps_ptr + row, tl.where(settled, steps, -steps))
+    return indices, log_mass, tl.where(settled, steps, -steps)
+
+
+@triton.jit
+def solve_kernel(
+    scores_ptr: tl.tensor,
+    indices_ptr: tl.tensor,
+    chosen_ptr: tl.tensor,
+    each_ptr: tl.tensor,
+    steps_ptr: tl.tensor,
+    total: tl.tensor,
+    count: tl.tensor,
+    slope: tl.tensor,
+    low_margin: tl.tensor,
+    high: tl.tensor,
+    tolerance: tl.tensor,
+    K: tl.constexpr,
+    SLOTS: tl.constexpr,
+    TILE: tl.constexpr,
+    MAX_STEPS: tl.constexpr,
+) -> None:
+    """Solves one row of scores, see `solve_row`."""
+    row = tl.program_id(0).to(tl.int64)
+    column = tl.arange(0, TILE)
+    scores = tl.load(scores_ptr + row * count + column, mask=column < count, other=float("-inf"))
+    _, _, steps = solve_row(
+        row,
+        scores,
+        indices_ptr,
+        chosen_ptr,
+        each_ptr,
+        total,
+        count,
+        slope,
+        low_margin,
+        high,
+        tolerance,
+        K,
+        SLOTS,
+        TILE,
+        MAX_STEPS,
+    )
+    tl.store(steps_ptr + row, steps)
 
 
 @triton.jit
