@@ -218,9 +218,9 @@ def test_the_whole_path(
     with torch.no_grad():
         bare = correspond(x, z, epsilon=0.2, temperature=0.1, **options)
         without_graph = (bare.warp(values), bare.threshold, bare.residual)
-    for each, other in zip(without_graph, computed[0], strict=True):
-        assert each is not None
-        assert torch.equal(each, other)
+    for bare_one, other in zip(without_graph, computed[0], strict=True):
+        assert bare_one is not None
+        assert torch.equal(bare_one, other)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
