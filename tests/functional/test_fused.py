@@ -103,6 +103,22 @@ def test_a_triton_that_fails_is_named_in_a_warning(monkeypatch: pytest.MonkeyPat
 
 
 @needs_triton
+def test_annotations_of_programs_are_such_as_every_triton_reads() -> None:
+    from rabit.alignment import fused_kernels as of_blocks
+    from rabit.functional import fused_kernels as of_rows
+
+    programs = [
+        program
+        for module in (of_rows, of_blocks)
+        for name, program in vars(module).items()
+        if name.endswith("_kernel")
+    ]
+    assert len(programs) >= 8
+    found = {each for program in programs for each in program.fn.__annotations__.values()}
+    assert found == {"tl.tensor", "tl.constexpr", "None"}
+
+
+@needs_triton
 @pytest.mark.skipif("TRITON_INTERPRET" in os.environ, reason="Triton interprets, nothing compiles")
 @pytest.mark.parametrize("capability", (80, 90))
 @pytest.mark.parametrize(("count", "k"), ((2, 1), (4096, 3), (LARGEST_ROW, LARGEST_K)))

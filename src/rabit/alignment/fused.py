@@ -280,8 +280,9 @@ def _carried(
     others, channels = exemplar_block[0] * exemplar_block[1], values.shape[1]
     out = values.new_empty((batch, channels, *size))
     shapes = _shapes(inside, others, k, channels)
+    parts = shapes.pop("PARTS")
     with torch.cuda.device_of(weights):
-        carry_kernel[(batch * count, -(-channels // shapes["CHANNELS"]))](
+        carry_kernel[(batch * count, parts)](
             weights,
             values,
             indices,
@@ -354,5 +355,6 @@ def _shapes(inside: int, others: int, k: int, channels: int) -> dict[str, int]:
         "OTHERS": others,
         "K": k,
         "CHANNELS": columns,
+        "PARTS": -(-channels // columns),
         "num_warps": min(8, max(1, rows * columns // NUMBERS_A_WARP)),
     }

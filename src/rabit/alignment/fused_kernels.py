@@ -3,7 +3,8 @@
 
 Each program works on one query block n of b = INSIDE positions and its K OTHERS candidates, the
 positions of K exemplar blocks of c = OTHERS. IN and ALL are the powers of two that hold b and K c
-numbers, CHANNELS is how many channels are worked on at once.
+numbers, CHANNELS is how many channels are worked on at once, in PARTS. Pointers are annotated as
+tensors even where they may be None: Triton up to 3.3 reads annotations, and not all of Python's.
 
 Candidates are taken one after the other: of a sum over a product of three axes Triton makes a
 matrix product, which is less exact and, over an axis of less than 8 numbers, wrong (Triton 3.6).
@@ -37,6 +38,7 @@ def _weigh(
     SLOTS: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
+    PARTS: tl.constexpr,
 ) -> None:
     """Weighs the candidates of query block `row`; weights below `least` are nothing.
 
@@ -46,8 +48,8 @@ def _weigh(
     first = row // count * blocks
     i, candidate, slot = tl.arange(0, IN), tl.arange(0, ALL), tl.arange(0, SLOTS)
     logits = tl.zeros((IN, ALL), tl.float32)
-    for start in range(0, channels, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)
+    for part in range(PARTS):
+        c = part * CHANNELS + tl.arange(0, CHANNELS)
         x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
         x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
         x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
@@ -90,6 +92,7 @@ def attend_kernel(
     SLOTS: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
+    PARTS: tl.constexpr,
 ) -> None:
     """Weighs the candidates of one query block, see `_weigh`."""
     row = tl.program_id(0).to(tl.int64)
@@ -115,6 +118,7 @@ def attend_kernel(
         SLOTS,
         ALL,
         CHANNELS,
+        PARTS,
     )
 
 
@@ -147,6 +151,7 @@ def levels_kernel(
     TILE: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
+    PARTS: tl.constexpr,
     MAX_STEPS: tl.constexpr,
 ) -> None:
     """Ranks the exemplar blocks by a row of scores, times `scale`, and weighs the positions of the
@@ -192,6 +197,7 @@ def levels_kernel(
         SLOTS,
         ALL,
         CHANNELS,
+        PARTS,
     )
 
 
@@ -205,9 +211,9 @@ def attend_gradient_kernel(
     grad_x_ptr: tl.tensor,
     grad_z_ptr: tl.tensor,
     grad_log_mass_ptr: tl.tensor,
-    logits_ptr: tl.tensor | None,
-    more_mass_ptr: tl.tensor | None,
-    more_log_mass_ptr: tl.tensor | None,
+    logits_ptr: tl.tensor,
+    more_mass_ptr: tl.tensor,
+    more_log_mass_ptr: tl.tensor,
     count: tl.tensor,
     blocks: tl.tensor,
     channels: tl.tensor,
@@ -218,6 +224,7 @@ def attend_gradient_kernel(
     K: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
+    PARTS: tl.constexpr,
 ) -> None:
     """Pulls the weights' gradient back: stores those of x and log mass, adds those of z.
 
@@ -246,8 +253,8 @@ def attend_gradient_kernel(
         tl.store(grad_log_mass_ptr + own, mass)
 
     change *= sharpness
-    for start in range(0, channels, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)
+    for part in range(PARTS):
+        c = part * CHANNELS + tl.arange(0, CHANNELS)
         x_at = (row * INSIDE + i)[:, None] * channels + c[None, :]
         x_in = (i < INSIDE)[:, None] & (c < channels)[None, :]
         x = tl.load(x_ptr + x_at, mask=x_in, other=0.0).to(tl.float32)
@@ -324,8 +331,8 @@ def carry_gradient_kernel(
     weights_ptr: tl.tensor,
     values_ptr: tl.tensor,
     indices_ptr: tl.tensor,
-    grad_weights_ptr: tl.tensor | None,
-    grad_values_ptr: tl.tensor | None,
+    grad_weights_ptr: tl.tensor,
+    grad_values_ptr: tl.tensor,
     count: tl.tensor,
     across: tl.tensor,
     exemplar_across: tl.tensor,
@@ -350,6 +357,7 @@ def carry_gradient_kernel(
     K: tl.constexpr,
     ALL: tl.constexpr,
     CHANNELS: tl.constexpr,
+    PARTS: tl.constexpr,
 ) -> None:
     """Pulls the gradient of `carry_kernel` back: stores the weights', adds the values'."""
     row = tl.program_id(0).to(tl.int64)
@@ -359,8 +367,8 @@ def carry_gradient_kernel(
     x = own % across * WIDTH + i % WIDTH
     pull_at = image * pull_b + y * pull_h + x * pull_w
     grad_weights = tl.zeros((IN, ALL), tl.float32)
-    for start in range(0, channels, CHANNELS):
-        c = start + tl.arange(0, CHANNELS)
+    for part in range(PARTS):
+        c = part * CHANNELS + tl.arange(0, CHANNELS)
         inside = (i < INSIDE)[:, None] & (c < channels)[None, :]
         where = pull_at[:, None] + c[None, :] * pull_c
         pull = tl.load(pull_ptr + where, mask=inside, other=0.0).to(tl.float32)

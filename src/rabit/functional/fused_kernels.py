@@ -2,7 +2,9 @@
 """Triton programs behind `rabit.functional.fused`, which alone imports this module, when needed.
 
 Notation as in `rabit.functional.threshold`: x_v = slope (a_v - pivot), p_v = sigmoid(x_v - shift).
-K is k; SLOTS and TILE are the powers of two that hold k and N (or a part of N) numbers.
+K is k; SLOTS and TILE are the powers of two that hold k and N (or a part of N) numbers. Pointers
+are annotated as tensors even where they may be None: Triton up to 3.3 reads annotations, and not
+all of Python's.
 """
 
 from __future__ import annotations
@@ -193,7 +195,7 @@ def gradient_kernel(
     pivot_ptr: tl.tensor,
     shift_ptr: tl.tensor,
     spread_ptr: tl.tensor,
-    pull_of_best_ptr: tl.tensor | None,
+    pull_of_best_ptr: tl.tensor,
     grad_ptr: tl.tensor,
     first: tl.tensor,
     count: tl.tensor,
@@ -243,7 +245,7 @@ def gradient_kernel(
 @triton.jit
 def unit_kernel(
     x_ptr: tl.tensor,
-    other_ptr: tl.tensor | None,
+    other_ptr: tl.tensor,
     unit_ptr: tl.tensor,
     scale_ptr: tl.tensor,
     batch: tl.tensor,
