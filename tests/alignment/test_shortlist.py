@@ -128,7 +128,7 @@ def test_half_precision_features_are_ranked_in_single_precision(dtype: torch.dty
         ({"shortlist": -1}, "shortlist is -1, expected 0 \\(none\\) or more"),
         ({"shortlist": 4, "coarse": (4,)}, "a shortlist stands in front of two levels"),
         ({"shortlist": 4, "descriptor": "mean"}, "shortlist is 4, coarse .* and descriptor 'mean'"),
-        ({"shortlist": 2, "k": 3}, "k is 3"),
+        ({"shortlist": 2, "k": 3}, "shortlist is 2 and k 3"),
     ],
 )
 def test_wrong_options_are_named(options: dict[str, Any], message: str) -> None:

@@ -78,7 +78,7 @@ def bilevel(
             positive, a negative border or shortlist, blocks that overlap inside larger ones, a
             shortlist in front of them or of means, or an unknown descriptor or confidence.
     """
-    _check_options(coarse, border, overlap, shortlist, descriptor, confidence)
+    _check_options(k, coarse, coarse_k, border, overlap, shortlist, descriptor, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
     by_position = border > 0 or overlap
     paper = (descriptor, confidence) == ("concat", "block")
@@ -128,7 +128,9 @@ def bilevel(
 
 
 def _check_options(
+    k: int,
     coarse: Sequence[int],
+    coarse_k: int,
     border: int,
     overlap: bool,
     shortlist: int,
@@ -138,6 +140,13 @@ def _check_options(
     for name, number in (("border", border), ("shortlist", shortlist)):
         if number < 0:
             raise ValueError(f"{name} is {number}, expected 0 (none) or more")
+    if coarse and coarse_k < 1:
+        raise ValueError(f"coarse_k is {coarse_k}, expected 1 or more")
+    if 0 < shortlist < k:
+        raise ValueError(
+            f"shortlist is {shortlist} and k {k}, expected a shortlist of at least k blocks, or 0 "
+            "for all"
+        )
     if shortlist and (coarse or descriptor == "mean"):
         raise ValueError(
             f"shortlist is {shortlist}, coarse {tuple(coarse)} and descriptor {descriptor!r}: a "

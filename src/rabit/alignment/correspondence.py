@@ -9,6 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from rabit.alignment.matrix import Matrix, each_tensor
+from rabit.alignment.options import check_chunk
 from rabit.functional.dtype import working_dtype
 
 # An exemplar position that receives less than this share of one query position is not reached.
@@ -81,9 +82,11 @@ class Correspondence:
             (B, C, H, W) weighted sums; differentiable in the values and the weights.
 
         Raises:
-            ValueError: the values are not of the exemplar's feature size.
+            ValueError: the values are not of the exemplar's feature size, or the chunk is no whole
+                number of at least 1.
         """
         self._check(values, self.exemplar_size, "warp", "exemplar")
+        check_chunk(chunk)
         with torch.autocast(values.device.type, enabled=False):
             return self.matrix.gather(values, chunk)
 
@@ -101,9 +104,11 @@ class Correspondence:
             weights.
 
         Raises:
-            ValueError: the values are not of the condition's feature size.
+            ValueError: the values are not of the condition's feature size, or the chunk is no
+                whole number of at least 1.
         """
         self._check(values, self.size, "warp back", "condition")
+        check_chunk(chunk)
         ones = torch.ones_like(values[:, :1])
         with torch.autocast(values.device.type, enabled=False):
             sums = self.matrix.scatter(torch.cat([values, ones], dim=1), chunk)
@@ -125,11 +130,21 @@ class Correspondence:
         return each_tensor(self, Tensor.detach)
 
     def __getitem__(self, rows: slice) -> Correspondence:
-        """Returns the correspondences of some rows of the batch."""
+        """Returns the correspondences of some rows of the batch.
+
+        Raises:
+            ValueError: the rows are not given as a slice.
+        """
+        if not isinstance(rows, slice):
+            raise ValueError(
+                f"rows of the batch are {rows!r}, expected a slice such as [0:1]: the batch stays"
+            )
         return each_tensor(self, lambda value: value[rows])
 
     def _check(self, values: Tensor, size: tuple[int, int], verb: str, side: str) -> None:
         expected = (self.matrix.batch, *size)
+        if not isinstance(values, Tensor):
+            raise ValueError(f"cannot {verb} a {type(values).__name__}, expected a tensor")
         if values.ndim != 4 or (len(values), *values.shape[2:]) != expected:
             raise ValueError(
                 f"cannot {verb} values of shape {tuple(values.shape)}, expected (B, C, H, W) with "

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.streamed import SoftmaxMatrix
-from rabit.functional.dtype import working_dtype
+from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.normalise import unit_features
 from rabit.functional.softmax import truncated_softmax
 
@@ -56,7 +59,7 @@ def dense_stored(
     """
     x, z = unit_features(x), unit_features(z)
     dtype = working_dtype(x, z)
-    cosine = x.flatten(2).transpose(1, 2).to(dtype) @ z.flatten(2).to(dtype)
+    cosine = _Products.apply(x.flatten(2).to(dtype), z.flatten(2).to(dtype))
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
     matrix = BlockMatrix(
         size=size,
@@ -68,3 +71,22 @@ def dense_stored(
         cosine=cosine.amax(-1).view(len(x), 1, *size),
     )
     return Correspondence(matrix=matrix)
+
+
+class _Products(torch.autograd.Function):
+    """Inner products of all positions, in full precision also where autocast is on later."""
+
+    @staticmethod
+    @full_precision
+    def forward(ctx: Any, x: Tensor, z: Tensor) -> Tensor:
+        ctx.save_for_backward(x, z)
+        return x.transpose(1, 2) @ z
+
+    @staticmethod
+    @once_differentiable
+    @full_precision
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        x, z = ctx.saved_tensors
+        need_x, need_z = ctx.needs_input_grad
+        grad_x = z @ grad.transpose(1, 2) if need_x else None
+        return grad_x, x @ grad if need_z else None

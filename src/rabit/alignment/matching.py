@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import inspect
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from rabit.alignment.bilevel import bilevel
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.dense import dense, dense_stored
+from rabit.alignment.options import check_kinds
 from rabit.alignment.patchmatch import patchmatch
 from rabit.alignment.transport import transport
 from rabit.functional.dtype import working_dtype
@@ -39,10 +39,10 @@ def correspond(
         method: "ranking" (the paper: `bilevel`), "dense" (CoCosNet: `dense`), "dense-stored" (the
             same with its matrix in memory), "transport" (UNITE: `transport`) or "patchmatch"
             (CoCosNet v2: `patchmatch`).
-        **options: of the method. All: temperature=0.01. Ranking: block=2, k=3, epsilon=0.04,
-            descriptor="concat", coarse=(), coarse_k=16, border=0, overlap=False, shortlist=0,
-            confidence="block", chunk=None. Patchmatch: candidates=16, iterations=4, start=64,
-            refiner=None. Transport: tolerance=1e-4, iterations=500.
+        **options: of the method. All: temperature=0.01, at least 1e-4. Ranking: block=2, k=3,
+            epsilon=0.04, descriptor="concat", coarse=(), coarse_k=16, border=0, overlap=False,
+            shortlist=0, confidence="block", chunk=None. Patchmatch: candidates=16, iterations=4,
+            start=64, refiner=None. Transport: tolerance=1e-4, iterations=500.
 
     Returns:
         The correspondence; gradients flow to both features.
@@ -69,8 +69,7 @@ def correspond(
     # The ranking checks it itself, on a GPU by what became of them.
     if build is not bilevel:
         check_finite(x, z)
-    if "temperature" in options:
-        _check_temperature(options["temperature"])
+    check_kinds(options)
     if not torch.is_autocast_enabled(x.device.type):
         return build(x, z, **options)
     x, z = (side.to(working_dtype(side)) for side in (x, z))
@@ -92,17 +91,16 @@ def _options(method: str) -> tuple[str, ...]:
     return tuple(inspect.signature(METHODS[method]).parameters)[2:]
 
 
-def _check_temperature(temperature: float) -> None:
-    if not 0 < temperature < math.inf:
-        raise ValueError(f"temperature is {temperature}, expected a positive number such as 0.01")
-
-
 def _check_features(x: Tensor, z: Tensor) -> None:
     for name, features in (("x", x), ("z", z)):
+        if not isinstance(features, Tensor):
+            raise ValueError(
+                f"features {name} are a {type(features).__name__}, expected a tensor (B, C, H, W)"
+            )
         if features.ndim != 4 or not features.is_floating_point() or not features.numel():
             raise ValueError(
                 f"features {name} have shape {tuple(features.shape)} and dtype {features.dtype}, "
-                "expected floating-point features (B, C, H, W)"
+                "expected floating-point features (B, C, H, W), all four at least 1"
             )
     if x.shape[:2] != z.shape[:2]:
         raise ValueError(

@@ -17,6 +17,8 @@ from rabit.alignment.products import candidate_products
 
 # Lists of places that are sorted at once.
 ROWS = 2**15
+# Exponent of the furthest jump: beyond any map.
+LARGEST_JUMP = 30
 # Best matches of a position around which places are drawn at random.
 CENTRES = 2
 
@@ -68,7 +70,7 @@ def nearest_positions(
         tried = torch.cat([tried, first], dim=-1)
     found = _best(tried, inner_products(x, z, tried), count)
     for iteration in range(iterations):
-        jump = 2 ** (iterations - 1 - iteration)
+        jump = 2 ** min(iterations - 1 - iteration, LARGEST_JUMP)
         for step in ((jump, 0), (-jump, 0), (0, jump), (0, -jump)):
             found = _improved(found, x, z, propagated(found.places, step, size))
         found = _improved(found, x, z, nearby(found.places, size))

@@ -7,6 +7,7 @@ two, so all of them run chunk by chunk and gather again in the backward pass wha
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -181,10 +182,10 @@ def _gather_product(weights: Tensor, values: Tensor, indices: Tensor, chunk: int
     dtype, flat = working_dtype(weights, values), flat_blocks(indices, values.shape[1])
     source, weights = values.flatten(0, 1), weights.flatten(0, 1)
     out = weights.new_empty(len(flat), inside, values.shape[3], dtype=dtype)
-    for rows in chunks(len(flat), flat.shape[1] * values[0, 0].numel(), chunk, values):
+    for rows in chunks(len(flat), flat.shape[1] * math.prod(values.shape[2:]), chunk, values):
         gathered = take_blocks(source, flat[rows]).to(dtype)
         torch.bmm(weights[rows].to(dtype), gathered, out=out[rows])
-    return out.view(batch, count, inside, -1)
+    return out.view(batch, count, inside, values.shape[3])
 
 
 def _scatter_product(
@@ -197,7 +198,7 @@ def _scatter_product(
     out = weights.new_zeros(batch * blocks, side, width, dtype=dtype)
     for rows in chunks(len(flat), weights.shape[2] * width, chunk, values):
         spread = torch.bmm(weights[rows].to(dtype).transpose(1, 2), values[rows].to(dtype))
-        out.index_add_(0, flat[rows].flatten(), spread.view(-1, side, width))
+        out.index_add_(0, flat[rows].flatten(), spread.view(flat[rows].numel(), side, width))
     return out.view(batch, blocks, side, width)
 
 
@@ -206,7 +207,8 @@ def take_blocks(
 ) -> Float[Tensor, "n k*c V"]:
     """Gathers k blocks for each row and joins their positions."""
     # Indexing with a tensor of two axes takes a CPU twice as long.
-    return source.index_select(0, indices.flatten()).view(len(indices), -1, source.shape[2])
+    shape = (len(indices), indices.shape[1] * source.shape[1], source.shape[2])
+    return source.index_select(0, indices.flatten()).view(shape)
 
 
 def flat_blocks(indices: Int[Tensor, "B N k"], blocks: int) -> Int[Tensor, "B*N k"]:

@@ -64,5 +64,6 @@ def _most_alike(x: Tensor, z: Tensor, count: int, chunk: int | None) -> Int[Tens
         for _, product in row_scores(own, exemplar, 1.0, chunk, together)
         for scores in product.split(rows_at_once(queries, exemplars, chunk))
     ]
-    # Ascending, so that of equal scores the ranking takes the first block, as it does without.
+    # Ascending, so that of equal scores the ranking takes the first block on the list, which is the
+    # first of all unless more are equal than the list holds.
     return torch.cat(found).sort(dim=1).values.view(*x.shape[:2], count)

@@ -100,6 +100,11 @@ class SoftmaxMatrix(Matrix):
         return RowStatistics(self.places, self.log_sum)
 
     def _keep(self, statistics: RowStatistics) -> None:
-        """Fills in the fields that were not known, which says nothing new about the matrix."""
+        """Fills in the fields that were not known, which says nothing new about the matrix.
+
+        A tensor of inference mode could not be kept for a backward pass later on.
+        """
+        if torch.is_inference_mode_enabled():
+            return
         object.__setattr__(self, "places", statistics.places)
         object.__setattr__(self, "log_sum", statistics.log_sum)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,6 +72,11 @@ class BenchmarkOptions:
     overwrite: bool
 
     @property
+    def compared_sides(self) -> tuple[int, ...]:
+        """Of the maps whose accuracy is measured."""
+        return self.accuracy_sides or ((64,) if self.quick else (32, 64, 128))
+
+    @property
     def files(self) -> dict[str, Path]:
         """What is written, by name."""
         names = (FIGURES, SPEED, ACCURACY) if self.accuracy else (FIGURES, SPEED)
@@ -87,8 +93,9 @@ def run_benchmark(options: BenchmarkOptions) -> None:
     """
     _check(options)
     device = pick_device(options.device)
-    threads = options.threads or torch.get_num_threads()
-    limit = options.limit or (12.0 if options.quick else 100.0)
+    threads = torch.get_num_threads() if options.threads is None else options.threads
+    limit = (12.0 if options.quick else 100.0) if options.limit is None else options.limit
+    sets = _picture_sets(options) if options.accuracy else {}
     base = Case(
         name="",
         method="",
@@ -104,7 +111,7 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         sides = options.sides or (QUICK_SIDES if options.quick else SIDES)
         measure = measure_apart if device.type == "cpu" else measure_here
         timings = run_suite(compared, sides, base, limit, bar, measure)
-    rows = _accuracy(options, compared, timings, threads, limit) if options.accuracy else []
+    rows = _accuracy(options, sets, compared, timings, threads, limit)
     tables = [speed_table(timings), *accuracy_tables(rows, timings)]
     console = Console()
     console = console if console.is_terminal else Console(width=160)
@@ -197,14 +204,8 @@ def accuracy_tables(rows: Sequence[AccuracyRow], timings: Sequence[Timing]) -> l
     return tables
 
 
-def _accuracy(
-    options: BenchmarkOptions,
-    compared: Sequence[Contestant],
-    timings: Sequence[Timing],
-    threads: int,
-    limit: float,
-) -> list[AccuracyRow]:
-    sides = options.accuracy_sides or ((64,) if options.quick else (32, 64, 128))
+def _picture_sets(options: BenchmarkOptions) -> dict[str, Callable[[int], Sequence[View]]]:
+    """Returns what makes the views of each set of pictures; the model is opened and looked at."""
     sets: dict[str, Callable[[int], Sequence[View]]] = {}
     if find_spec("skimage") is None:
         note("the stereo photographs are left out, they come with: pip install scikit-image")
@@ -212,14 +213,29 @@ def _accuracy(
         sets[STEREO] = lambda side: [stereo_view(side)]
     if options.scenes:
         translator = open_model(options.model, "cpu")
+        # A model that cannot describe the scenes says so now.
+        next(scene_views(min(options.compared_sides), 1, translator))
         sets[SCENES] = lambda side: list(scene_views(side, options.scenes, translator))
+    return sets
+
+
+def _accuracy(
+    options: BenchmarkOptions,
+    sets: Mapping[str, Callable[[int], Sequence[View]]],
+    compared: Sequence[Contestant],
+    timings: Sequence[Timing],
+    threads: int,
+    limit: float,
+) -> list[AccuracyRow]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         rows = []
         for pictures, make_views in sets.items():
             with Bar("accuracy") as bar:
-                rows += accuracy_rows(pictures, make_views, compared, sides, timings, limit, bar)
+                rows += accuracy_rows(
+                    pictures, make_views, compared, options.compared_sides, timings, limit, bar
+                )
         return rows
     finally:
         torch.set_num_threads(before)
@@ -233,11 +249,15 @@ def _check(options: BenchmarkOptions) -> None:
         raise FileExistsError(f"{', '.join(there)}: there already; replace with --overwrite")
     if options.dtype not in DTYPES:
         raise ValueError(f"--dtype {options.dtype}: expected one of {', '.join(DTYPES)}")
-    least: dict[str, float] = {"--channels": options.channels, "--scenes": options.scenes + 1}
-    least |= {"--threads": options.threads or 1, "--limit": options.limit or 1}
-    for flag, number in least.items():
-        if number <= 0:
-            raise ValueError(f"{flag} is too small; see rabit benchmark correspondence --help")
+    for flag, number, least in (
+        ("--channels", options.channels, 1),
+        ("--scenes", options.scenes, 0),
+        ("--threads", options.threads, 1),
+    ):
+        if number is not None and number < least:
+            raise ValueError(f"{flag} {number}: expected {least} or more")
+    if options.limit is not None and not 0 < options.limit < math.inf:
+        raise ValueError(f"--limit {options.limit}: expected a number of seconds above 0")
     for side in (*(options.sides or ()), *(options.accuracy_sides or ())):
         if side < 4:
             raise ValueError(f"size {side}: expected at least 4 positions a side")

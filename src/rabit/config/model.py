@@ -16,6 +16,8 @@ STRIDES = (2, 4)
 POSITIONS = ("semantic", "image", "none")
 DESCRIPTORS = ("concat", "mean")
 CONFIDENCES = ("block", "position")
+# Cosines in float32 are not known finer: weights would be what rounding left of them.
+SMALLEST_TEMPERATURE = 1e-4
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
 
@@ -171,6 +173,11 @@ class AlignmentConfig:
                 "alignment.epsilon": self.epsilon,
             }
         )
+        if self.temperature < SMALLEST_TEMPERATURE:
+            raise ValueError(
+                f"alignment.temperature is {self.temperature}, expected at least "
+                f"{SMALLEST_TEMPERATURE}"
+            )
         check_at_least_zero(
             **{
                 "alignment.head_blocks": self.head_blocks,

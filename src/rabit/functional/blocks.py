@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -98,7 +99,8 @@ def to_nested_blocks(
     depth = len(rows)
     axes = [axis for level in range(depth) for axis in (2 + level, 2 + depth + level)]
     parts = x.reshape(batch, channels, *rows, *columns).permute(0, *axes, 1)
-    return parts.reshape(batch, -1, rows[-1] * columns[-1], channels)
+    count = math.prod(rows[:-1]) * math.prod(columns[:-1])
+    return parts.reshape(batch, count, rows[-1] * columns[-1], channels)
 
 
 def from_nested_blocks(

@@ -1,4 +1,4 @@
-"""Features that are no numbers."""
+"""Features that are no numbers, or too large to be measured."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from rabit.functional.dtype import working_dtype
+
 
 def check_finite(x: Tensor, z: Tensor) -> None:
     """Checks the features of both sides; a GPU is waited for.
 
     Args:
-        x: features of the condition, any shape but empty.
-        z: features of the exemplar, likewise.
+        x: (B, C, ...) features of the condition, not empty.
+        z: (B, C, ...) features of the exemplar, likewise.
 
     Raises:
-        ValueError: one of them has NaN or infinite numbers.
+        ValueError: one of them has NaN or infinite numbers, or such as whose squares overflow in
+            the precision that they are computed in.
     """
     # Those come through to the extremes.
     extremes = torch.stack([each for side in (x, z) for each in side.detach().aminmax()])
@@ -26,6 +29,15 @@ def check_finite(x: Tensor, z: Tensor) -> None:
             raise ValueError(
                 f"features {name} of shape {tuple(features.shape)} contain NaN or infinite "
                 "numbers; look at the network or the input that made them"
+            )
+        # A position's numbers are at most twice as large less their mean, and there are C of them.
+        limit = math.sqrt(torch.finfo(working_dtype(features)).max / features.shape[1]) / 2
+        largest = max(map(abs, pair))
+        if largest > limit:
+            raise ValueError(
+                f"features {name} of shape {tuple(features.shape)} are as large as {largest:.1e}, "
+                f"expected at most {limit:.1e}, as their squares overflow; scale them, which "
+                "changes no cosine"
             )
 
 

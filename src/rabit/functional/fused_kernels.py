@@ -279,7 +279,9 @@ def unit_kernel(
     centred = tl.where(inside, found - (tl.sum(found, 1) / channels)[:, None], 0.0)
     # What rounding left of a mean would be large beside channels that are all equal.
     centred = tl.where(inside, centred - (tl.sum(centred, 1) / channels)[:, None], 0.0)
-    scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) + smallest)
+    length = tl.sum(centred * centred, 1) + smallest
+    # Of what overflows here no number is known, which is found as what is not finite is.
+    scale = tl.where(length < float("inf"), 1.0 / tl.sqrt(length), float("nan"))
 
     place = ((y // SIDE) * (width // SIDE) + x // SIDE) * (SIDE * SIDE)
     place = image * height * width + place + (y % SIDE) * SIDE + x % SIDE

@@ -230,7 +230,7 @@ def gradients(
     grad_bias = log_sum.new_zeros(len(z), z.shape[2])
     for image, scores in enumerate(_scores(x, z, bias, temperature, chunk)):
         # One more channel takes the shift off inside the product.
-        first = torch.cat([left[image].to(dtype), -shift[image, None]]).T.contiguous()
+        first = torch.cat([left[image].to(dtype), -shift[image, None].to(dtype)]).T.contiguous()
         second = F.pad(right[image].to(dtype), (0, 0, 0, 1), value=1.0).T.contiguous()
         buffer = log_sum.new_empty(scores.tile[0] * scores.tile[1])
         for rows in scores.rows():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,8 +62,8 @@ def entropic_topk(scores: Float[Tensor, "... N"], k: int, epsilon: float) -> Ent
         are ordered by ascending index. The k-th mass is at least 1 / (N - k + 1).
 
     Raises:
-        ValueError: scores that are not floating-point or not finite, k outside 1..N, or epsilon
-            not positive.
+        ValueError: scores that are not floating-point or not finite, or so large that their
+            differences overflow in units of epsilon / 4, k outside 1..N, or epsilon not positive.
 
     Example:
         >>> import torch
@@ -93,6 +94,8 @@ def check_topk(count: int, k: int, epsilon: float) -> None:
     """
     if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= count:
         raise ValueError(f"k is {k!r}, expected 1 to {count}, the number of scores to choose from")
+    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
+        raise ValueError(f"epsilon is {epsilon!r}, expected a number such as 0.04")
     if not SMALLEST_EPSILON <= epsilon < float("inf"):
         raise ValueError(
             f"epsilon is {epsilon}, expected a finite number of at least {SMALLEST_EPSILON}; the "
@@ -136,9 +139,16 @@ def _validate(scores: Tensor, k: int, epsilon: float) -> None:
             "floating-point scores (..., N)"
         )
     check_topk(scores.shape[-1], k, epsilon)
-    if not bool(scores.isfinite().all()):
+    largest = float(scores.detach().abs().amax()) if scores.numel() else 0.0
+    if not math.isfinite(largest):
         bad = int((~scores.isfinite()).sum())
         raise ValueError(
             f"{bad} of {scores.numel()} scores of shape {tuple(scores.shape)} are NaN or "
             "infinite, expected finite scores"
+        )
+    limit = torch.finfo(working_dtype(scores)).max * epsilon / 16
+    if largest > limit:
+        raise ValueError(
+            f"scores of shape {tuple(scores.shape)} are as large as {largest:.1e}, expected at "
+            f"most {limit:.1e} with epsilon {epsilon}; scale both"
         )

@@ -27,6 +27,7 @@ from rabit.evaluation.correspondence.measure import (
     measure_apart,
     measure_here,
 )
+from rabit.evaluation.correspondence.study import accuracy_rows
 from rabit.evaluation.correspondence.suite import growth, run_suite
 from rabit.evaluation.correspondence.views import scene_views, stereo_view
 
@@ -157,13 +158,23 @@ def options(out: Path, **changes: object) -> BenchmarkOptions:
     ("changes", "message"),
     (
         ({"dtype": "int8"}, "--dtype int8: expected one of float32, bfloat16"),
-        ({"threads": -1}, "--threads"),
+        ({"threads": -1}, "--threads -1: expected 1 or more"),
+        ({"threads": 0}, "--threads 0: expected 1 or more"),
+        ({"scenes": -1}, "--scenes -1: expected 0 or more"),
+        ({"channels": 0}, "--channels 0: expected 1 or more"),
+        ({"limit": 0.0}, "--limit 0.0: expected a number of seconds above 0"),
+        ({"limit": float("nan")}, "--limit nan: expected a number of seconds above 0"),
+        ({"scenes": 1, "model": "nothing"}, "no model 'nothing'"),
+        ({"scenes": 1, "model": "scenes-small-unaligned"}, "this model has no alignment"),
         ({"sides": (2,)}, "size 2: expected at least 4"),
         ({"accuracy_sides": (48,)}, "accuracy at 48: expected a divisor of 256"),
     ),
 )
-def test_wrong_options(changes: dict[str, object], message: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=message):
+def test_wrong_options_are_refused_before_anything_is_measured(
+    changes: dict[str, object], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("rabit.app.benchmark_command.run_suite")
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
         run_benchmark(options(tmp_path / "out", **changes))
     assert not (tmp_path / "out").exists()
 
@@ -188,6 +199,14 @@ def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.Monk
         assert (tmp_path / "out" / name).read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileExistsError, match="there already; replace with --overwrite"):
         run_benchmark(options(tmp_path / "out"))
+
+
+def test_blocks_that_do_not_fit_maps_that_were_not_timed_are_a_reason() -> None:
+    pytest.importorskip("skimage", reason="the stereo photographs come with scikit-image")
+    few = (Contestant("levels", "ranking", {"coarse": (16,)}), Contestant("r", "ranking", {"k": 1}))
+    levels, ranking = accuracy_rows("stereo", lambda side: [stereo_view(side)], few, (8,), [], 5.0)
+    assert (levels.accuracy, levels.reason) == (None, "blocks of 16×16 do not fit")
+    assert ranking.accuracy is not None
 
 
 def test_every_contestant_is_drawn() -> None:

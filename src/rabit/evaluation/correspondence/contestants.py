@@ -47,6 +47,11 @@ class Contestant:
             return attention_warp(x, z, values)
         return self.correspond(x, z).warp(values)
 
+    def misfit(self, side: int) -> str:
+        """Says why maps of a side have no blocks of this contestant; nothing if they have."""
+        fits = side >= self.block and side % self.block == 0
+        return "" if fits else f"blocks of {self.block}×{self.block} do not fit"
+
     @property
     def block(self) -> int:
         """Side of the largest block, which a map's side must be a multiple of."""

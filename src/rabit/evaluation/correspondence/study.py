@@ -67,8 +67,9 @@ def accuracy_rows(
             if progress is not None:
                 what = f"{pictures}: {contestant.name}, {side}×{side}"
                 progress(len(rows), len(own) * len(sides), what)
-            timing = known.get((contestant.name, side))
-            reason = "" if timing is None or timing.measurement is not None else timing.reason
+            timing, reason = known.get((contestant.name, side)), contestant.misfit(side)
+            if timing is not None and timing.measurement is None:
+                reason = timing.reason
             if not reason and timing is not None and timing.measurement is not None:
                 seconds = timing.measurement.forward * len(views)
                 reason = f"about {seconds:.0f} s" if seconds > limit else ""

@@ -67,9 +67,7 @@ def run_suite(
                 options=json.dumps(dict(contestant.options)),
                 side=side,
             )
-            measurement, reason = None, _foreseen(known, side, limit)
-            if side % contestant.block or side < contestant.block:
-                reason = f"blocks of {contestant.block}×{contestant.block} do not fit"
+            measurement, reason = None, contestant.misfit(side) or _foreseen(known, side, limit)
             if not reason:
                 found = measure(case, STARTING + 10 * limit)
                 if isinstance(found, Measurement):
