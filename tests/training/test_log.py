@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -54,6 +55,9 @@ def test_a_run_that_goes_on_repeats_no_step(tmp_path: Path) -> None:
         for step in range(1, 6):
             log.figures(step, {"adv": float(step)})
         log.warning(5, "later")
+    # The board reads files by their names, which have the second, and then a number that 10 is
+    # less than 9 in.
+    time.sleep(1.1)
     with RunLog(tmp_path, step=3) as log:
         for step in range(4, 7):
             log.figures(step, {"adv": 10.0 * step})

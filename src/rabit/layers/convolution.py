@@ -105,7 +105,7 @@ class _ReflectPad(torch.autograd.Function):
 
 def _by_position(x: Tensor) -> bool:
     """Whether features lie on a GPU with the channels of each position side by side."""
-    return x.is_cuda and x.is_contiguous(memory_format=torch.channels_last)
+    return x.device.type == "cuda" and x.is_contiguous(memory_format=torch.channels_last)
 
 
 def _fold(grad: Tensor, axis: int, margin: int) -> Tensor:
