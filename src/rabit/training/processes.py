@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import random
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -19,7 +20,16 @@ from torch import Tensor
 T = TypeVar("T")
 
 _ended: list[Any] = []
-atexit.register(_ended.clear)  # while gloo's threads can still have Python's lock
+
+
+@atexit.register
+def _free_ended() -> None:
+    """Frees the group of processes that has ended, while gloo's threads can have Python's lock."""
+    if _ended:
+        # Torch 2.6 holds the lock while it waits for those threads, later ones do not: what they
+        # have in hand is done first.
+        time.sleep(0.1)
+        _ended.clear()
 
 
 class Processes:
