@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -111,19 +113,21 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         sides = options.sides or (QUICK_SIDES if options.quick else SIDES)
         measure = measure_apart if device.type == "cpu" else measure_here
         timings = run_suite(compared, sides, base, limit, bar, measure)
+    figures = functools.partial(study_dict, timings, device=device, threads=threads)
+    if sets:
+        # Whoever stops the rest has these all the same.
+        _write(options.out, figures([]), {SPEED: speed_chart(timings)}, options.overwrite)
+        note(f"the times are in {options.out}, the accuracy is measured now")
     rows = _accuracy(options, sets, compared, timings, threads, limit)
     tables = [speed_table(timings), *accuracy_tables(rows, timings)]
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     for table in tables:
         console.print(table)
-    text = json.dumps(study_dict(timings, rows, device, threads), indent=1, allow_nan=False)
-    contents = [(text + "\n").encode(), speed_chart(timings)]
+    charts = {SPEED: speed_chart(timings)}
     if options.accuracy:
-        contents.append(accuracy_chart(rows, timings))
-    options.out.mkdir(parents=True, exist_ok=True)
-    named = dict(zip(options.files.values(), contents, strict=True))
-    write_files(named, overwrite=options.overwrite)
+        charts[ACCURACY] = accuracy_chart(rows, timings)
+    _write(options.out, figures(rows), charts, options.overwrite or bool(sets))
 
 
 def speed_table(timings: Sequence[Timing]) -> Table:
@@ -239,6 +243,16 @@ def _accuracy(
         return rows
     finally:
         torch.set_num_threads(before)
+
+
+def _write(
+    folder: Path, figures: Mapping[str, Any], charts: Mapping[str, bytes], overwrite: bool
+) -> None:
+    """Writes the figures and the charts: all of them, or none."""
+    text = json.dumps(figures, indent=1, allow_nan=False) + "\n"
+    folder.mkdir(parents=True, exist_ok=True)
+    contents = {FIGURES: text.encode(), **charts}
+    write_files({folder / name: data for name, data in contents.items()}, overwrite=overwrite)
 
 
 def _check(options: BenchmarkOptions) -> None:

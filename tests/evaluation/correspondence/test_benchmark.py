@@ -201,6 +201,25 @@ def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.Monk
         run_benchmark(options(tmp_path / "out"))
 
 
+def test_times_are_kept_when_the_accuracy_is_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("skimage", reason="the stereo photographs come with scikit-image")
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    few = contestants(quick=True)[3:4]
+    monkeypatch.setattr("rabit.app.benchmark_command.contestants", lambda quick: few)
+    monkeypatch.setattr("rabit.app.benchmark_command.accuracy_rows", stop)
+    out = tmp_path / "out"
+    with pytest.raises(KeyboardInterrupt):
+        run_benchmark(options(out))
+    assert {path.name for path in out.iterdir()} == {"correspondence.json", "speed.png"}
+    found = json.loads((out / "correspondence.json").read_text())
+    assert found["accuracy"] == [] and found["times"][0]["forward_s"] > 0
+
+
 def test_blocks_that_do_not_fit_maps_that_were_not_timed_are_a_reason() -> None:
     pytest.importorskip("skimage", reason="the stereo photographs come with scikit-image")
     few = (Contestant("levels", "ranking", {"coarse": (16,)}), Contestant("r", "ranking", {"k": 1}))
