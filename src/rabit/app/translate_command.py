@@ -179,12 +179,13 @@ def translate_files(
         exemplar_condition = exemplar  # its own edges
     if exemplar_condition is not None and config.kind == "semantic":
         check_sizes(exemplar, exemplar_condition)
-    elif exemplar_condition is None:
+    result = translator.translate(condition, exemplar, exemplar_condition, seed=seed)
+    if exemplar_condition is None:
         note(
             "no --exemplar-condition: the maps are not matched class by class, and both sides "
             "share one coordinate system, so regions of the exemplar may land in other classes"
         )
-    return translator.translate(condition, exemplar, exemplar_condition, seed=seed)
+    return result
 
 
 def run_edit(
