@@ -13,7 +13,7 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 
-from rabit.alignment.fused import _shapes
+from rabit.alignment.fused import program_shapes
 from rabit.functional import fused
 from rabit.functional.fused import LARGEST_K, LARGEST_ROW, can_fuse
 from rabit.functional.fused_units import LARGEST_CHANNELS, _tile
@@ -105,15 +105,16 @@ def test_a_triton_that_fails_is_named_in_a_warning(monkeypatch: pytest.MonkeyPat
 @needs_triton
 def test_annotations_of_programs_are_such_as_every_triton_reads() -> None:
     from rabit.alignment import fused_kernels as of_blocks
+    from rabit.alignment import fused_levels_kernel as of_levels
     from rabit.functional import fused_kernels as of_rows
 
     programs = [
         program
-        for module in (of_rows, of_blocks)
+        for module in (of_rows, of_blocks, of_levels)
         for name, program in vars(module).items()
         if name.endswith("_kernel")
     ]
-    assert len(programs) >= 8
+    assert len(programs) >= 9
     found = {each for program in programs for each in program.fn.__annotations__.values()}
     assert found == {"tl.tensor", "tl.constexpr", "None"}
 
@@ -165,7 +166,7 @@ def test_programs_of_blocks_compile_without_a_gpu(
     from rabit.alignment import fused_kernels
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
-    shapes = _shapes(inside, others, k, 256)
+    shapes = program_shapes(inside, others, k, 256)
     sides = {"WIDTH": math.isqrt(inside), "EXEMPLAR_WIDTH": math.isqrt(others)}
     warps = shapes.pop("num_warps")
     powers = {"ALL": fused.power_of_two(k * others), "SLOTS": fused.power_of_two(k)}
@@ -195,10 +196,10 @@ def test_programs_of_blocks_compile_without_a_gpu(
 def test_the_program_of_both_levels_compiles_without_a_gpu(
     inside: int, k: int, count: int, capability: int, tmp_path: Path, monkeypatch: Any
 ) -> None:
-    from rabit.alignment.fused_kernels import levels_kernel
+    from rabit.alignment.fused_levels_kernel import levels_kernel
 
     monkeypatch.setenv("TRITON_CACHE_DIR", str(tmp_path / "cache"))
-    shapes, tile = _shapes(inside, inside, k, 256), fused.power_of_two(count)
+    shapes, tile = program_shapes(inside, inside, k, 256), fused.power_of_two(count)
     warps = max(shapes.pop("num_warps"), fused.warps(tile))
     powers = {"ALL": fused.power_of_two(k * inside), "SLOTS": fused.power_of_two(k)}
     known = {**shapes, **powers, "TILE": tile, "MAX_STEPS": MAX_ITERATIONS}

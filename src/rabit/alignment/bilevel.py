@@ -73,10 +73,11 @@ def bilevel(
         The correspondence, with the ranking's mass, threshold and residual.
 
     Raises:
-        ValueError: features that are not finite, a block that does not divide the maps or the
-            larger blocks, k larger than the number of exemplar blocks to choose from, epsilon not
-            positive, a negative border or shortlist, blocks that overlap inside larger ones, a
-            shortlist in front of them or of means, or an unknown descriptor or confidence.
+        ValueError: features that are not finite or whose squares overflow, a block that does not
+            divide the maps or the larger blocks, k larger than the number of exemplar blocks to
+            choose from, epsilon not positive, a negative border or shortlist, a shortlist of fewer
+            than k blocks, blocks that overlap inside larger ones, a shortlist in front of them or
+            of means, or an unknown descriptor or confidence.
     """
     _check_options(k, coarse, coarse_k, border, overlap, shortlist, descriptor, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])

@@ -17,8 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision
-from rabit.functional.fused import Solved, power_of_two, search_numbers, triton_works, warps
-from rabit.functional.threshold import MAX_ITERATIONS
+from rabit.functional.fused import power_of_two, triton_works
 
 # Numbers that a program holds: a weight for each pair of positions, and features of some channels.
 PAIRS = 4096
@@ -148,65 +147,9 @@ def attention_weights(
             LEAST_WEIGHT,
             SLOTS=power_of_two(k),
             ALL=power_of_two(k * z.shape[2]),
-            **_shapes(inside, z.shape[2], k, channels),
+            **program_shapes(inside, z.shape[2], k, channels),
         )
     return weights
-
-
-def rank_and_attend(
-    scores: Float[Tensor, "r M"],
-    first: int,
-    x: Float[Tensor, "B N b C"],
-    z: Float[Tensor, "B M c C"],
-    solved: Solved,
-    weights: Float[Tensor, "B N b k*c"],
-    scale: float,
-    epsilon: float,
-    sharpness: float,
-) -> None:
-    """Solves rows of scores and weighs the positions of the k best blocks of each, in one launch.
-
-    Args:
-        scores: (r, M) contiguous float32 scores of r query blocks, k < M.
-        first: number of the first of them among all B N.
-        x: (B, N, b, C) query blocks, contiguous.
-        z: (B, M, c, C) exemplar blocks, likewise.
-        solved: of all B N, written to.
-        weights: written to, as `attention_weights` would.
-        scale: what the scores are times it to the ranking, > 0.
-        epsilon: of the ranking, > 0.
-        sharpness: 1 / temperature of the attention.
-    """
-    from rabit.alignment.fused_kernels import levels_kernel
-
-    (_, count, inside, channels), (blocks, others) = x.shape, z.shape[1:3]
-    total, k = solved.indices.shape
-    tile, shapes = power_of_two(blocks), _shapes(inside, others, k, channels)
-    shapes["num_warps"] = max(shapes["num_warps"], warps(tile))
-    with torch.cuda.device_of(scores):
-        levels_kernel[(len(scores),)](
-            scores,
-            solved.indices,
-            solved.chosen,
-            solved.each,
-            x,
-            z,
-            weights,
-            first,
-            total,
-            count,
-            blocks,
-            channels,
-            scale,
-            *search_numbers(blocks, k, epsilon),
-            sharpness,
-            LEAST_WEIGHT,
-            SLOTS=power_of_two(k),
-            TILE=tile,
-            ALL=power_of_two(k * others),
-            MAX_STEPS=MAX_ITERATIONS,
-            **shapes,
-        )
 
 
 def attention_gradients(
@@ -260,7 +203,7 @@ def attention_gradients(
             channels,
             sharpness,
             ALL=power_of_two(k * z.shape[2]),
-            **_shapes(inside, z.shape[2], k, channels),
+            **program_shapes(inside, z.shape[2], k, channels),
         )
 
 
@@ -279,7 +222,7 @@ def _carried(
     (batch, count, inside, _), k = weights.shape, indices.shape[2]
     others, channels = exemplar_block[0] * exemplar_block[1], values.shape[1]
     out = values.new_empty((batch, channels, *size))
-    shapes = _shapes(inside, others, k, channels)
+    shapes = program_shapes(inside, others, k, channels)
     parts = shapes.pop("PARTS")
     with torch.cuda.device_of(weights):
         carry_kernel[(batch * count, parts)](
@@ -338,15 +281,22 @@ class _Carry(torch.autograd.Function):
                 *pull.stride(),
                 **ctx.widths,
                 ALL=power_of_two(candidates),
-                **_shapes(inside, candidates // k, k, values.shape[1]),
+                **program_shapes(inside, candidates // k, k, values.shape[1]),
             )
         if grad_values is not None:
             grad_values = grad_values.to(values.dtype)
         return grad_weights, grad_values, None, None, None, None
 
 
-def _shapes(inside: int, others: int, k: int, channels: int) -> dict[str, int]:
-    """What the programs are compiled for."""
+def program_shapes(inside: int, others: int, k: int, channels: int) -> dict[str, int]:
+    """Returns what the programs are compiled for.
+
+    Args:
+        inside: positions of a query block.
+        others: positions of an exemplar block.
+        k: candidates of a query block.
+        channels: of what is multiplied.
+    """
     rows = power_of_two(inside)
     columns = min(power_of_two(channels), max(16, NUMBERS // rows))
     return {

@@ -14,13 +14,27 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from rabit.alignment.fused import attention_gradients, can_fuse_blocks, rank_and_attend
+from rabit.alignment.fused import (
+    LEAST_WEIGHT,
+    attention_gradients,
+    can_fuse_blocks,
+    program_shapes,
+)
 from rabit.alignment.ranking import Ranking, rows_at_once
 from rabit.functional.dtype import full_precision, wide_product
 from rabit.functional.finite import LaterCheck
-from rabit.functional.fused import LARGEST_K, LARGEST_ROW, Solved, score_gradient_rows
+from rabit.functional.fused import (
+    LARGEST_K,
+    LARGEST_ROW,
+    Solved,
+    power_of_two,
+    score_gradient_rows,
+    search_numbers,
+    warps,
+)
 from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
 from rabit.functional.normalise import SMALLEST_NORM
+from rabit.functional.threshold import MAX_ITERATIONS
 from rabit.functional.topk import check_topk
 
 
@@ -74,7 +88,7 @@ def fused_bilevel(
         The ranking of `rank_levels` and the weights of `attend_blocks`.
 
     Raises:
-        ValueError: epsilon not positive, or features that are not finite.
+        ValueError: epsilon not positive, or features that are not finite or whose squares overflow.
     """
     check_topk(z.shape[2] * z.shape[3] // block**2, k, epsilon)
     # Without a graph its bookkeeping is left out, which takes as long as a launch.
@@ -103,13 +117,69 @@ def _levels(
     for first, rows, columns, _ in _products(queries, exemplars, chunk):
         scores = wide_product(rows, columns.T)
         sides = (queries, exemplars, solved, weights)
-        rank_and_attend(scores, first, *sides, 1 / block**2, epsilon, sharpness)
+        _rank_and_attend(scores, first, *sides, 1 / block**2, epsilon, sharpness)
     finite.check(x, z)
     indices = solved.indices.view(*lead, k)
     scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
     pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
     found = (weights, indices, mass, log_mass, scores[..., 0], threshold, residual)
     return found, (indices, logits, pivot, shift, spread, weights, *units, *scales)
+
+
+def _rank_and_attend(
+    scores: Float[Tensor, "r M"],
+    first: int,
+    x: Float[Tensor, "B N b C"],
+    z: Float[Tensor, "B M c C"],
+    solved: Solved,
+    weights: Float[Tensor, "B N b k*c"],
+    scale: float,
+    epsilon: float,
+    sharpness: float,
+) -> None:
+    """Solves rows of scores and weighs the positions of the k best blocks of each, in one launch.
+
+    Args:
+        scores: (r, M) contiguous float32 scores of r query blocks, k < M.
+        first: number of the first of them among all B N.
+        x: (B, N, b, C) query blocks, contiguous.
+        z: (B, M, c, C) exemplar blocks, likewise.
+        solved: of all B N, written to.
+        weights: written to, as `attention_weights` would.
+        scale: what the scores are times it to the ranking, > 0.
+        epsilon: of the ranking, > 0.
+        sharpness: 1 / temperature of the attention.
+    """
+    from rabit.alignment.fused_levels_kernel import levels_kernel
+
+    (_, count, inside, channels), (blocks, others) = x.shape, z.shape[1:3]
+    total, k = solved.indices.shape
+    tile, shapes = power_of_two(blocks), program_shapes(inside, others, k, channels)
+    shapes["num_warps"] = max(shapes["num_warps"], warps(tile))
+    with torch.cuda.device_of(scores):
+        levels_kernel[(len(scores),)](
+            scores,
+            solved.indices,
+            solved.chosen,
+            solved.each,
+            x,
+            z,
+            weights,
+            first,
+            total,
+            count,
+            blocks,
+            channels,
+            scale,
+            *search_numbers(blocks, k, epsilon),
+            sharpness,
+            LEAST_WEIGHT,
+            SLOTS=power_of_two(k),
+            TILE=tile,
+            ALL=power_of_two(k * others),
+            MAX_STEPS=MAX_ITERATIONS,
+            **shapes,
+        )
 
 
 class _Levels(torch.autograd.Function):

@@ -1,5 +1,5 @@
 # mypy: disallow-untyped-decorators=False
-"""Triton programs behind `rabit.alignment.fused`, which alone imports this module, when needed.
+"""Triton programs behind `rabit.alignment.fused`, imported when needed.
 
 Each program works on one query block n of b = INSIDE positions and its K OTHERS candidates, the
 positions of K exemplar blocks of c = OTHERS. IN and ALL are the powers of two that hold b and K c
@@ -15,11 +15,9 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-from rabit.functional.fused_kernels import solve_row
-
 
 @triton.jit
-def _weigh(
+def weigh_row(
     row: tl.tensor,
     indices: tl.tensor,
     log_mass: tl.tensor,
@@ -94,91 +92,12 @@ def attend_kernel(
     CHANNELS: tl.constexpr,
     PARTS: tl.constexpr,
 ) -> None:
-    """Weighs the candidates of one query block, see `_weigh`."""
+    """Weighs the candidates of one query block, see `weigh_row`."""
     row = tl.program_id(0).to(tl.int64)
     slot = tl.arange(0, SLOTS)
     indices = tl.load(indices_ptr + row * K + slot, mask=slot < K, other=0)
     log_mass = tl.load(log_mass_ptr + row * K + slot, mask=slot < K, other=0.0)
-    _weigh(
-        row,
-        indices,
-        log_mass,
-        x_ptr,
-        z_ptr,
-        weights_ptr,
-        count,
-        blocks,
-        channels,
-        sharpness,
-        least,
-        INSIDE,
-        IN,
-        OTHERS,
-        K,
-        SLOTS,
-        ALL,
-        CHANNELS,
-        PARTS,
-    )
-
-
-@triton.jit
-def levels_kernel(
-    scores_ptr: tl.tensor,
-    indices_ptr: tl.tensor,
-    chosen_ptr: tl.tensor,
-    each_ptr: tl.tensor,
-    x_ptr: tl.tensor,
-    z_ptr: tl.tensor,
-    weights_ptr: tl.tensor,
-    first: tl.tensor,
-    total: tl.tensor,
-    count: tl.tensor,
-    blocks: tl.tensor,
-    channels: tl.tensor,
-    scale: tl.tensor,
-    slope: tl.tensor,
-    low_margin: tl.tensor,
-    high: tl.tensor,
-    tolerance: tl.tensor,
-    sharpness: tl.tensor,
-    least: tl.tensor,
-    INSIDE: tl.constexpr,
-    IN: tl.constexpr,
-    OTHERS: tl.constexpr,
-    K: tl.constexpr,
-    SLOTS: tl.constexpr,
-    TILE: tl.constexpr,
-    ALL: tl.constexpr,
-    CHANNELS: tl.constexpr,
-    PARTS: tl.constexpr,
-    MAX_STEPS: tl.constexpr,
-) -> None:
-    """Ranks the exemplar blocks by a row of scores, times `scale`, and weighs the positions of the
-    best: `solve_row` and `_weigh`. The first of the rows of scores is number `first` of `total`.
-    """
-    own = tl.program_id(0).to(tl.int64)
-    column = tl.arange(0, TILE)
-    scores = tl.load(scores_ptr + own * blocks + column, mask=column < blocks, other=float("-inf"))
-    row = first + own
-    indices, log_mass, _ = solve_row(
-        row,
-        scores * scale,
-        indices_ptr,
-        chosen_ptr,
-        each_ptr,
-        total,
-        blocks,
-        slope,
-        low_margin,
-        high,
-        tolerance,
-        K,
-        SLOTS,
-        TILE,
-        MAX_STEPS,
-    )
-    _weigh(
+    weigh_row(
         row,
         indices,
         log_mass,
@@ -331,7 +250,7 @@ def carry_gradient_kernel(
     weights_ptr: tl.tensor,
     values_ptr: tl.tensor,
     indices_ptr: tl.tensor,
-    grad_weights_ptr: tl.tensor,
+    gradweigh_rowts_ptr: tl.tensor,
     grad_values_ptr: tl.tensor,
     count: tl.tensor,
     across: tl.tensor,
@@ -366,7 +285,7 @@ def carry_gradient_kernel(
     y = own // across * (INSIDE // WIDTH) + i // WIDTH
     x = own % across * WIDTH + i % WIDTH
     pull_at = image * pull_b + y * pull_h + x * pull_w
-    grad_weights = tl.zeros((IN, ALL), tl.float32)
+    gradweigh_rowts = tl.zeros((IN, ALL), tl.float32)
     for part in range(PARTS):
         c = part * CHANNELS + tl.arange(0, CHANNELS)
         inside = (i < INSIDE)[:, None] & (c < channels)[None, :]
@@ -377,18 +296,18 @@ def carry_gradient_kernel(
             j = each % OTHERS
             down = block // exemplar_across * (OTHERS // EXEMPLAR_WIDTH) + j // EXEMPLAR_WIDTH
             right = block % exemplar_across * EXEMPLAR_WIDTH + j % EXEMPLAR_WIDTH
-            if grad_weights_ptr is not None:
+            if gradweigh_rowts_ptr is not None:
                 there = image * values_b + down * values_h + right * values_w + c * values_c
                 values = tl.load(values_ptr + there, mask=c < channels, other=0.0).to(tl.float32)
                 product = tl.sum(pull * values[None, :], 1)
-                grad_weights += tl.where((candidate == each)[None, :], product[:, None], 0.0)
+                gradweigh_rowts += tl.where((candidate == each)[None, :], product[:, None], 0.0)
             if grad_values_ptr is not None:
                 weight_at = (row * INSIDE + i) * (K * OTHERS) + each
                 weights = tl.load(weights_ptr + weight_at, mask=i < INSIDE, other=0.0)
                 received = tl.sum(weights[:, None] * pull, 0)
                 to = image * grad_b + down * grad_h + right * grad_w + c * grad_c
                 tl.atomic_add(grad_values_ptr + to, received, mask=c < channels, sem="relaxed")
-    if grad_weights_ptr is not None:
+    if gradweigh_rowts_ptr is not None:
         at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
         inside = (i < INSIDE)[:, None] & (candidate < K * OTHERS)[None, :]
-        tl.store(grad_weights_ptr + at, grad_weights, mask=inside)
+        tl.store(gradweigh_rowts_ptr + at, gradweigh_rowts, mask=inside)

@@ -14,7 +14,7 @@ from torch import Tensor
 from rabit.alignment.bilevel import bilevel
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.dense import dense, dense_stored
-from rabit.alignment.options import check_kinds
+from rabit.alignment.options import checked
 from rabit.alignment.patchmatch import patchmatch
 from rabit.alignment.transport import transport
 from rabit.functional.dtype import working_dtype
@@ -49,7 +49,8 @@ def correspond(
 
     Raises:
         ValueError: unknown method or option, shapes that do not fit each other or the blocks,
-            features that are not floating-point or not finite, or an option out of range.
+            features that are no floating-point tensors, not finite or so large that their squares
+            overflow, or an option of another kind or out of range.
 
     Example:
         >>> import torch
@@ -69,7 +70,7 @@ def correspond(
     # The ranking checks it itself, on a GPU by what became of them.
     if build is not bilevel:
         check_finite(x, z)
-    check_kinds(options)
+    options = checked(options)
     if not torch.is_autocast_enabled(x.device.type):
         return build(x, z, **options)
     x, z = (side.to(working_dtype(side)) for side in (x, z))

@@ -102,9 +102,10 @@ class SoftmaxMatrix(Matrix):
     def _keep(self, statistics: RowStatistics) -> None:
         """Fills in the fields that were not known, which says nothing new about the matrix.
 
-        A tensor of inference mode could not be kept for a backward pass later on.
+        Tensors of inference mode could not be used in a backward pass later on, which a matrix that
+        was not made in it may still have.
         """
-        if torch.is_inference_mode_enabled():
+        if torch.is_inference_mode_enabled() and not self.x.is_inference():
             return
         object.__setattr__(self, "places", statistics.places)
         object.__setattr__(self, "log_sum", statistics.log_sum)

@@ -90,8 +90,9 @@ def run_benchmark(options: BenchmarkOptions) -> None:
 
     Raises:
         FileExistsError: the folder holds files of an earlier run that may not be replaced.
+        FileNotFoundError: there is no such model.
         OSError: a file cannot be written; it is named.
-        ValueError: an option is out of range.
+        ValueError: an option is out of range, or the model cannot describe the scenes.
     """
     _check(options)
     device = pick_device(options.device)
@@ -115,7 +116,8 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         timings = run_suite(compared, sides, base, limit, bar, measure)
     figures = functools.partial(study_dict, timings, device=device, threads=threads)
     if sets:
-        # Whoever stops the rest has these all the same.
+        # Whoever stops the rest has these all the same, and no chart of an earlier run beside them.
+        options.files[ACCURACY].unlink(missing_ok=True)
         _write(options.out, figures([]), {SPEED: speed_chart(timings)}, options.overwrite)
         note(f"the times are in {options.out}, the accuracy is measured now")
     rows = _accuracy(options, sets, compared, timings, threads, limit)

@@ -1,5 +1,5 @@
 # mypy: disallow-untyped-decorators=False
-"""Triton programs behind `rabit.functional.fused`, which alone imports this module, when needed.
+"""Triton programs behind `rabit.functional.fused` and `fused_units`, imported when needed.
 
 Notation as in `rabit.functional.threshold`: x_v = slope (a_v - pivot), p_v = sigmoid(x_v - shift).
 K is k; SLOTS and TILE are the powers of two that hold k and N (or a part of N) numbers. Pointers

@@ -71,6 +71,7 @@ def entropic_topk(scores: Float[Tensor, "... N"], k: int, epsilon: float) -> Ent
         tensor([1, 3])
     """
     _validate(scores, k, epsilon)
+    k, epsilon = int(k), float(epsilon)
     rows = scores.reshape(-1, scores.shape[-1]).to(working_dtype(scores))
     solution = solve_plan([rows.detach()], k, epsilon)
     mass, log_mass = _PlanMass.apply(rows, solution)
@@ -92,15 +93,25 @@ def check_topk(count: int, k: int, epsilon: float) -> None:
     Raises:
         ValueError: k outside 1..count, or epsilon not positive.
     """
-    if isinstance(k, bool) or not isinstance(k, (int, np.integer)) or not 1 <= k <= count:
+    if not is_whole(k) or not 1 <= k <= count:
         raise ValueError(f"k is {k!r}, expected 1 to {count}, the number of scores to choose from")
-    if isinstance(epsilon, bool) or not isinstance(epsilon, (int, float, np.integer, np.floating)):
+    if not is_number(epsilon):
         raise ValueError(f"epsilon is {epsilon!r}, expected a number such as 0.04")
     if not SMALLEST_EPSILON <= epsilon < float("inf"):
         raise ValueError(
             f"epsilon is {epsilon}, expected a finite number of at least {SMALLEST_EPSILON}; the "
             "selection hardens as it falls"
         )
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number of Python or NumPy; a tensor is none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number of Python or NumPy."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 class _PlanMass(torch.autograd.Function):

@@ -27,7 +27,7 @@ def _free_ended() -> None:
     """Frees the group of processes that has ended, while gloo's threads can have Python's lock."""
     if _ended:
         # Torch 2.6 holds the lock while it waits for those threads, later ones do not: what they
-        # have in hand is done first.
+        # have in hand, which is all but done, is done first.
         time.sleep(0.1)
         _ended.clear()
 
