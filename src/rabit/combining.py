@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -14,6 +13,7 @@ from torch import Tensor
 from rabit.alignment.features import FeaturePyramid
 from rabit.alignment.network import Alignment, resize_regions
 from rabit.config import ConditionConfig
+from rabit.fields import is_whole
 from rabit.inputs import ConditionInput, ImageInput
 from rabit.sizing import Layout
 from rabit.translation import Matching, Sizes, Translation, exemplar_pixels
@@ -91,11 +91,7 @@ def _class_ids(classes: Sequence[int], name: str, config: ConditionConfig) -> li
         )
     ids = list(classes)
     for i in ids:
-        if (
-            isinstance(i, bool)
-            or not isinstance(i, (int, np.integer))
-            or not 0 <= i < config.channels
-        ):
+        if not is_whole(i) or not 0 <= i < config.channels:
             raise ValueError(f"{name} has {i!r}, expected ids from 0 to {config.channels - 1}")
     if not ids:
         raise ValueError(f"{name} is empty, expected ids of classes, or None")

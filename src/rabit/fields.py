@@ -7,7 +7,19 @@ import types
 import typing
 from typing import Any, Literal, TypeVar
 
+import numpy as np
+
 T = TypeVar("T")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a real number of Python or NumPy; a tensor is none."""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is a whole number of Python or NumPy."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 def check_choice(name: str, value: str, allowed: tuple[str, ...]) -> None:

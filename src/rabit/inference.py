@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rabit.combining import Aligned, Blend, Exemplar, class_shares
 from rabit.config import ModelConfig
-from rabit.fields import check_choice
+from rabit.fields import check_choice, is_whole
 from rabit.functional.condition import Condition
 from rabit.inputs import ConditionInput, ImageInput
 from rabit.model.network import TranslationNetwork
@@ -305,7 +304,7 @@ class Translator:
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seeds the generators that a device draws from, and gives the caller's states back."""
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or not 0 <= seed < 2**63:
+    if not is_whole(seed) or not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed!r}, expected a whole number from 0 to 2^63 - 1")
     cuda = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if cuda else []):

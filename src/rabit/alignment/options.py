@@ -8,7 +8,7 @@ from typing import Any
 
 from rabit.alignment.refiner import PatchMatchRefiner
 from rabit.config import SMALLEST_TEMPERATURE
-from rabit.functional.topk import is_number, is_whole
+from rabit.fields import is_number, is_whole
 
 NUMBERS = ("temperature", "epsilon", "tolerance")
 WHOLE = ("block", "k", "coarse_k", "border", "shortlist", "candidates", "iterations", "start")

@@ -16,6 +16,7 @@ from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.nearest import inner_products, nearest_positions
 from rabit.alignment.refiner import PatchMatchRefiner, Refinement
+from rabit.fields import is_whole
 from rabit.functional.dtype import working_dtype
 from rabit.functional.normalise import unit_blocks, unit_vectors
 from rabit.functional.softmax import truncated_softmax
@@ -271,8 +272,7 @@ def _check_options(
         ("iterations", iterations, None),
         ("start", start, None),
     ):
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or value < 1 or (most is not None and value > most):
+        if not is_whole(value) or value < 1 or (most is not None and value > most):
             limit = "at least 1" if most is None else f"1 to {most}, the exemplar's positions"
             raise ValueError(f"{name} is {value!r}, expected a whole number, {limit}")
     if refiner is not None and refiner.candidates != candidates:

@@ -114,19 +114,19 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         sides = options.sides or (QUICK_SIDES if options.quick else SIDES)
         measure = measure_apart if device.type == "cpu" else measure_here
         timings = run_suite(compared, sides, base, limit, bar, measure)
+    charts = {SPEED: speed_chart(timings)}
     figures = functools.partial(study_dict, timings, device=device, threads=threads)
     if sets:
         # Whoever stops the rest has these all the same, and no chart of an earlier run beside them.
         options.files[ACCURACY].unlink(missing_ok=True)
-        _write(options.out, figures([]), {SPEED: speed_chart(timings)}, options.overwrite)
+        _write(options.out, figures([]), charts, options.overwrite)
         note(f"the times are in {options.out}, the accuracy is measured now")
-    rows = _accuracy(options, sets, compared, timings, threads, limit)
+    rows = _accuracy(sets, compared, options.compared_sides, timings, threads, limit)
     tables = [speed_table(timings), *accuracy_tables(rows, timings)]
     console = Console()
     console = console if console.is_terminal else Console(width=160)
     for table in tables:
         console.print(table)
-    charts = {SPEED: speed_chart(timings)}
     if options.accuracy:
         charts[ACCURACY] = accuracy_chart(rows, timings)
     _write(options.out, figures(rows), charts, options.overwrite or bool(sets))
@@ -226,9 +226,9 @@ def _picture_sets(options: BenchmarkOptions) -> dict[str, Callable[[int], Sequen
 
 
 def _accuracy(
-    options: BenchmarkOptions,
     sets: Mapping[str, Callable[[int], Sequence[View]]],
     compared: Sequence[Contestant],
+    sides: Sequence[int],
     timings: Sequence[Timing],
     threads: int,
     limit: float,
@@ -239,9 +239,7 @@ def _accuracy(
         rows = []
         for pictures, make_views in sets.items():
             with Bar("accuracy") as bar:
-                rows += accuracy_rows(
-                    pictures, make_views, compared, options.compared_sides, timings, limit, bar
-                )
+                rows += accuracy_rows(pictures, make_views, compared, sides, timings, limit, bar)
         return rows
     finally:
         torch.set_num_threads(before)

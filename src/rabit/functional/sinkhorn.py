@@ -28,6 +28,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rabit.fields import is_whole
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.scores import Scores, gather, gradients, truncated_exp_
 from rabit.functional.streaming import row_statistics
@@ -92,7 +93,7 @@ def sinkhorn(
     for name, value in (("temperature", temperature), ("tolerance", tolerance)):
         if not 0 < value < float("inf"):
             raise ValueError(f"{name} is {value}, expected a positive number")
-    if isinstance(iterations, bool) or not isinstance(iterations, int) or iterations < 1:
+    if not is_whole(iterations) or iterations < 1:
         raise ValueError(f"iterations is {iterations!r}, expected a whole number of at least 1")
     bias, error, passes = _Sinkhorn.apply(x, z, temperature, tolerance, iterations, chunk)
     return Sinkhorn(bias, error, passes, converged=bool((error <= tolerance).all()))

@@ -6,12 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from rabit.fields import is_number, is_whole
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
@@ -102,16 +102,6 @@ def check_topk(count: int, k: int, epsilon: float) -> None:
             f"epsilon is {epsilon}, expected a finite number of at least {SMALLEST_EPSILON}; the "
             "selection hardens as it falls"
         )
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a real number of Python or NumPy; a tensor is none."""
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a value is a whole number of Python or NumPy."""
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
 class _PlanMass(torch.autograd.Function):

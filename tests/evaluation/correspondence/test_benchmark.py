@@ -213,8 +213,10 @@ def test_times_are_kept_when_the_accuracy_is_stopped(
     monkeypatch.setattr("rabit.app.benchmark_command.contestants", lambda quick: few)
     monkeypatch.setattr("rabit.app.benchmark_command.accuracy_rows", stop)
     out = tmp_path / "out"
+    out.mkdir()
+    (out / "accuracy.png").write_bytes(b"of an earlier run")
     with pytest.raises(KeyboardInterrupt):
-        run_benchmark(options(out))
+        run_benchmark(options(out, overwrite=True))
     assert {path.name for path in out.iterdir()} == {"correspondence.json", "speed.png"}
     found = json.loads((out / "correspondence.json").read_text())
     assert found["accuracy"] == [] and found["times"][0]["forward_s"] > 0
