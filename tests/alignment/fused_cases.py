@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,13 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from rabit.alignment import attention, bilevel, correspond, fused_bilevel, matrix
+from rabit.alignment import fused as fused_blocks
 from rabit.alignment.attention import attend_blocks
-from rabit.alignment.fused import attend, carry
+from rabit.alignment.fused import attend, can_fuse_blocks, carry
 from rabit.alignment.fused_bilevel import can_fuse_levels
 from rabit.alignment.matrix import BlockMatrix
 from rabit.functional import fused, normalise
+from rabit.functional.dtype import wide_product
 from rabit.functional.fused_units import unit_rows
 from rabit.functional.normalise import SMALLEST_NORM, unit_blocks
 
@@ -162,7 +165,8 @@ def test_carrying(
     (
         ({}, torch.float32),
         ({}, torch.bfloat16),
-        ({"chunk": 5, "k": 1}, torch.float32),
+        ({"chunk": 3, "k": 1}, torch.float32),
+        ({"chunk": 1}, torch.float32),
         ({"descriptor": "mean"}, torch.float32),
         ({"border": 1}, torch.float32),
         ({"overlap": True}, torch.float32),
@@ -221,6 +225,66 @@ def test_the_whole_path(
     for bare_one, other in zip(without_graph, computed[0], strict=True):
         assert bare_one is not None
         assert torch.equal(bare_one, other)
+
+
+@pytest.mark.parametrize(("side", "block", "channels"), ((64, 2, 300), (128, 2, 40), (128, 1, 6)))
+def test_many_blocks(side: int, block: int, channels: int, eager: Callable[[bool], None]) -> None:
+    """Rows that more than one warp holds, the longest of them in programs that do not attend."""
+    x, z = normal(1, channels, 2, 8), normal(1, channels, side, side, seed=1)
+    inputs = (x.requires_grad_(), z.requires_grad_())
+    values = normal(1, 5, side, side, seed=2)
+
+    def both() -> tuple[Tensor, tuple[Tensor, ...]]:
+        warped = correspond(x, z, block=block, epsilon=0.1, temperature=0.1).warp(values)
+        return warped, gradients(warped, inputs)
+
+    wanted, pulled = both()
+    eager(True)
+    found, received = both()
+    assert close(found, wanted)
+    assert all(map(close, received, pulled))
+
+
+def test_scores_of_one_product_are_held_at_a_time(
+    eager: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager(True)
+    made: list[weakref.ref[Tensor]] = []
+
+    def product(a: Tensor, b: Tensor) -> Tensor:
+        scores = wide_product(a, b)
+        if scores.shape == (2, 16):
+            assert not [each for each in made if each() is not None]
+            made.append(weakref.ref(scores))
+        return scores
+
+    monkeypatch.setattr(fused_bilevel, "wide_product", product)
+    x, z = (normal(1, 6, 8, 8, seed=seed).requires_grad_() for seed in range(2))
+    built = correspond(x, z, chunk=2)
+    assert built.mass is not None
+    torch.autograd.grad(built.mass.sum(), (x, z))
+    assert len(made) == 16
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("part", ("warped", "mass", "peak"))
+def test_gradients_that_are_no_numbers_arrive(part: str, eager: Callable[[bool], None]) -> None:
+    eager(True)
+    x, z = (normal(1, 6, 8, 8, seed=seed).requires_grad_() for seed in range(2))
+    built = correspond(x, z)
+    found = built.warp(normal(1, 3, 8, 8)) if part == "warped" else getattr(built, part)
+    pull = torch.zeros_like(found)
+    pull.flatten()[0] = math.nan
+    for gradient in torch.autograd.grad(found, (x, z), pull):
+        assert bool(gradient.isnan().any())
+
+
+def test_tensors_of_two_gpus_are_not_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fused_blocks, "triton_works", lambda device: True)
+    with FakeTensorMode():
+        first, second = (torch.empty(2, device=f"cuda:{number}") for number in range(2))
+        assert can_fuse_blocks(4, 4, 3, first, first)
+        assert not can_fuse_blocks(4, 4, 3, first, second)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

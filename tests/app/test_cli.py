@@ -15,7 +15,7 @@ from rabit import __version__
 from rabit.app import commands, data_scenes_command
 from rabit.app.display import duration
 from rabit.app.errors import describe
-from rabit.app.options import parse_size
+from rabit.app.options import parse_size, pick_device
 
 Run = Callable[..., Result]
 
@@ -177,3 +177,11 @@ def test_too_little_memory_is_one_line(
     assert result.exit_code == 1
     assert (result.exception is error) != short
     assert ("error: there is not enough memory" in result.stderr) == short
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert pick_device("cuda:1") == torch.device("cuda:1")
+    with pytest.raises(ValueError, match="--device cuda:2: expected cuda:0 to cuda:1"):
+        pick_device("cuda:2")

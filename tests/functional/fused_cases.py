@@ -169,11 +169,25 @@ def test_no_rows_and_strided_rows() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_a_row_of_nan_says_that_it_did_not_converge() -> None:
+@pytest.mark.parametrize(
+    ("number", "places"),
+    (
+        (math.nan, slice(None)),
+        (math.nan, slice(40, 41)),
+        (math.nan, slice(2, 99)),
+        (math.inf, slice(None)),
+        (math.inf, slice(40, 41)),
+        (-math.inf, slice(None)),
+    ),
+)
+def test_a_row_that_is_not_finite_says_that_it_did_not_converge(
+    number: float, places: slice
+) -> None:
     scores = rows(100)
-    scores[2] = math.nan
+    scores[2, places] = number
     solution = solve_rows(scores, 3, 0.1)
     assert not solution.converged
+    assert bool(solution.steps[2] < 0)
     assert bool(((solution.indices >= 0) & (solution.indices < 100)).all())
     assert torch.equal(solution.indices[:2], solve_threshold(scores[:2], 3, 0.1).indices)
 

@@ -32,7 +32,7 @@ LEAST_WEIGHT = math.sqrt(torch.finfo(torch.float32).tiny)
 def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
     """Returns whether `attend` and `carry` take these blocks.
 
-    They need tensors on a GPU on which Triton works, single precision or less, and at most 4096
+    They need tensors on one GPU on which Triton works, single precision or less, and at most 4096
     pairs of a query position and a candidate, each number of them rounded up to a power of two.
 
     Args:
@@ -43,6 +43,7 @@ def can_fuse_blocks(inside: int, others: int, k: int, *tensors: Tensor) -> bool:
     """
     return (
         all(each.is_cuda and each.dtype != torch.float64 for each in tensors)
+        and all(each.device == tensors[0].device for each in tensors[1:])
         and power_of_two(inside) * power_of_two(k * others) <= PAIRS
         and triton_works(tensors[0].device)
     )

@@ -17,6 +17,7 @@ from torch.autograd.function import once_differentiable
 from rabit.alignment.fused import (
     LEAST_WEIGHT,
     attention_gradients,
+    attention_weights,
     can_fuse_blocks,
     program_shapes,
 )
@@ -36,6 +37,10 @@ from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gr
 from rabit.functional.normalise import SMALLEST_NORM
 from rabit.functional.threshold import MAX_ITERATIONS
 from rabit.functional.topk import check_topk
+
+# A longer row is held by more than two warps, whose sums over channels across each other take
+# longer than a launch: such a program ranks, and others attend.
+LARGEST_TOGETHER = 1024
 
 
 def can_fuse_levels(x: Tensor, z: Tensor, block: int, k: int) -> bool:
@@ -113,31 +118,35 @@ def _levels(
     queries, exemplars = _sides(units)
     lead = queries.shape[:2]
     solved = Solved.empty(lead[0] * lead[1], k, x)
-    weights = x.new_empty((*queries.shape[:3], k * block**2), dtype=torch.float32)
+    weights = None
+    if power_of_two(exemplars.shape[1]) <= LARGEST_TOGETHER:
+        weights = x.new_empty((*queries.shape[:3], k * block**2), dtype=torch.float32)
+    sides = (queries, exemplars, solved, weights)
     for first, rows, columns, _ in _products(queries, exemplars, chunk):
-        scores = wide_product(rows, columns.T)
-        sides = (queries, exemplars, solved, weights)
-        _rank_and_attend(scores, first, *sides, 1 / block**2, epsilon, sharpness)
-    finite.check(x, z)
+        # No name holds the scores: their memory is that of the next ones.
+        _rank(wide_product(rows, columns.T), first, *sides, 1 / block**2, epsilon, sharpness)
     indices = solved.indices.view(*lead, k)
     scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
     pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
+    if weights is None:
+        weights = attention_weights(queries, exemplars, indices, log_mass, sharpness)
+    finite.check(x, z)
     found = (weights, indices, mass, log_mass, scores[..., 0], threshold, residual)
     return found, (indices, logits, pivot, shift, spread, weights, *units, *scales)
 
 
-def _rank_and_attend(
+def _rank(
     scores: Float[Tensor, "r M"],
     first: int,
     x: Float[Tensor, "B N b C"],
     z: Float[Tensor, "B M c C"],
     solved: Solved,
-    weights: Float[Tensor, "B N b k*c"],
+    weights: Float[Tensor, "B N b k*c"] | None,
     scale: float,
     epsilon: float,
     sharpness: float,
 ) -> None:
-    """Solves rows of scores and weighs the positions of the k best blocks of each, in one launch.
+    """Solves rows of scores and may weigh the positions of each one's k best blocks, in one launch.
 
     Args:
         scores: (r, M) contiguous float32 scores of r query blocks, k < M.
@@ -145,7 +154,7 @@ def _rank_and_attend(
         x: (B, N, b, C) query blocks, contiguous.
         z: (B, M, c, C) exemplar blocks, likewise.
         solved: of all B N, written to.
-        weights: written to, as `attention_weights` would.
+        weights: written to, as `attention_weights` would, if given.
         scale: what the scores are times it to the ranking, > 0.
         epsilon: of the ranking, > 0.
         sharpness: 1 / temperature of the attention.
@@ -155,7 +164,8 @@ def _rank_and_attend(
     (_, count, inside, channels), (blocks, others) = x.shape, z.shape[1:3]
     total, k = solved.indices.shape
     tile, shapes = power_of_two(blocks), program_shapes(inside, others, k, channels)
-    shapes["num_warps"] = max(shapes["num_warps"], warps(tile))
+    attending = 1 if weights is None else shapes["num_warps"]
+    shapes["num_warps"] = max(attending, warps(tile))
     with torch.cuda.device_of(scores):
         levels_kernel[(len(scores),)](
             scores,
@@ -236,13 +246,18 @@ class _Levels(torch.autograd.Function):
         plan = (indices.view(-1, k), pull.view(-1, k), pivot, shift, spread, 4.0 / epsilon)
         peak = None if grad_peak is None else grad_peak.flatten()
         for first, rows, columns, image in _products(queries, exemplars, chunk):
-            scores = wide_product(rows, columns.T)
             # The gradient is rounded as the features are, for a product like the scores'.
             grad = score_gradient_rows(
-                scores, *plan, peak, rows.dtype, scale=1 / block**2, first=first
+                wide_product(rows, columns.T),
+                *plan,
+                peak,
+                rows.dtype,
+                scale=1 / block**2,
+                first=first,
             )
             to_queries.view(-1, rows.shape[1])[first : first + len(rows)].addmm_(grad, columns)
             spent[image].view_as(columns).add_(wide_product(grad.T, rows))
+            del grad  # its memory is that of the next one
         to_exemplars.copy_(spent)
         pulled = [
             unit_rows_gradient(*each, block)

@@ -184,8 +184,8 @@ def attend_gradient_kernel(
             z = tl.load(z_ptr + z_at, mask=c < channels, other=0.0).to(tl.float32)
             product = tl.sum(tl.where((candidate == each)[None, :], change, 0.0), 1)
             grad_x += product[:, None] * z[None, :]
-            # A candidate whose every weight is negligible has no gradient to add.
-            if tl.max(tl.abs(product), 0) > 0:
+            # A candidate whose every weight is negligible has no gradient to add; NaN is one.
+            if tl.sum(tl.abs(product), 0) != 0:
                 grad_z = tl.sum(product[:, None] * x, 0)
                 tl.atomic_add(grad_z_ptr + z_at, grad_z, mask=c < channels, sem="relaxed")
         tl.store(grad_x_ptr + x_at, grad_x.to(grad_x_ptr.dtype.element_ty), mask=x_in)
@@ -250,7 +250,7 @@ def carry_gradient_kernel(
     weights_ptr: tl.tensor,
     values_ptr: tl.tensor,
     indices_ptr: tl.tensor,
-    gradweigh_rowts_ptr: tl.tensor,
+    grad_weights_ptr: tl.tensor,
     grad_values_ptr: tl.tensor,
     count: tl.tensor,
     across: tl.tensor,
@@ -285,7 +285,7 @@ def carry_gradient_kernel(
     y = own // across * (INSIDE // WIDTH) + i // WIDTH
     x = own % across * WIDTH + i % WIDTH
     pull_at = image * pull_b + y * pull_h + x * pull_w
-    gradweigh_rowts = tl.zeros((IN, ALL), tl.float32)
+    grad_weights = tl.zeros((IN, ALL), tl.float32)
     for part in range(PARTS):
         c = part * CHANNELS + tl.arange(0, CHANNELS)
         inside = (i < INSIDE)[:, None] & (c < channels)[None, :]
@@ -296,18 +296,18 @@ def carry_gradient_kernel(
             j = each % OTHERS
             down = block // exemplar_across * (OTHERS // EXEMPLAR_WIDTH) + j // EXEMPLAR_WIDTH
             right = block % exemplar_across * EXEMPLAR_WIDTH + j % EXEMPLAR_WIDTH
-            if gradweigh_rowts_ptr is not None:
+            if grad_weights_ptr is not None:
                 there = image * values_b + down * values_h + right * values_w + c * values_c
                 values = tl.load(values_ptr + there, mask=c < channels, other=0.0).to(tl.float32)
                 product = tl.sum(pull * values[None, :], 1)
-                gradweigh_rowts += tl.where((candidate == each)[None, :], product[:, None], 0.0)
+                grad_weights += tl.where((candidate == each)[None, :], product[:, None], 0.0)
             if grad_values_ptr is not None:
                 weight_at = (row * INSIDE + i) * (K * OTHERS) + each
                 weights = tl.load(weights_ptr + weight_at, mask=i < INSIDE, other=0.0)
                 received = tl.sum(weights[:, None] * pull, 0)
                 to = image * grad_b + down * grad_h + right * grad_w + c * grad_c
                 tl.atomic_add(grad_values_ptr + to, received, mask=c < channels, sem="relaxed")
-    if gradweigh_rowts_ptr is not None:
+    if grad_weights_ptr is not None:
         at = (row * INSIDE + i)[:, None] * (K * OTHERS) + candidate[None, :]
         inside = (i < INSIDE)[:, None] & (candidate < K * OTHERS)[None, :]
-        tl.store(gradweigh_rowts_ptr + at, gradweigh_rowts, mask=inside)
+        tl.store(grad_weights_ptr + at, grad_weights, mask=inside)

@@ -46,7 +46,8 @@ def levels_kernel(
     MAX_STEPS: tl.constexpr,
 ) -> None:
     """Ranks the exemplar blocks by a row of scores, times `scale`, and weighs the positions of the
-    best: `solve_row` and `weigh_row`. The first of the rows of scores is number `first` of `total`.
+    best where there is a place for weights: `solve_row` and `weigh_row`. The first of the rows of
+    scores is number `first` of `total`.
     """
     own = tl.program_id(0).to(tl.int64)
     column = tl.arange(0, TILE)
@@ -59,7 +60,6 @@ def levels_kernel(
         chosen_ptr,
         each_ptr,
         total,
-        blocks,
         slope,
         low_margin,
         high,
@@ -69,24 +69,25 @@ def levels_kernel(
         TILE,
         MAX_STEPS,
     )
-    weigh_row(
-        row,
-        indices,
-        log_mass,
-        x_ptr,
-        z_ptr,
-        weights_ptr,
-        count,
-        blocks,
-        channels,
-        sharpness,
-        least,
-        INSIDE,
-        IN,
-        OTHERS,
-        K,
-        SLOTS,
-        ALL,
-        CHANNELS,
-        PARTS,
-    )
+    if weights_ptr is not None:
+        weigh_row(
+            row,
+            indices,
+            log_mass,
+            x_ptr,
+            z_ptr,
+            weights_ptr,
+            count,
+            blocks,
+            channels,
+            sharpness,
+            least,
+            INSIDE,
+            IN,
+            OTHERS,
+            K,
+            SLOTS,
+            ALL,
+            CHANNELS,
+            PARTS,
+        )

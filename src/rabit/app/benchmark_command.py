@@ -105,7 +105,7 @@ def run_benchmark(options: BenchmarkOptions) -> None:
         options="{}",
         side=0,
         channels=options.channels,
-        device=device.type,
+        device=str(device),
         dtype=options.dtype,
         threads=threads,
     )

@@ -58,7 +58,7 @@ def pick_device(name: str) -> torch.device:
     """Returns a device that is there.
 
     Raises:
-        ValueError: it is neither cpu nor cuda, or cuda is not there.
+        ValueError: it is neither cpu nor cuda, or that GPU is not there.
     """
     if not re.fullmatch(r"cpu|cuda(:\d+)?", name):
         raise ValueError(f"--device {name}: expected cpu or cuda")
@@ -67,7 +67,13 @@ def pick_device(name: str) -> torch.device:
             f"--device {name}: this PyTorch ({torch.__version__}) finds no CUDA device; use "
             "--device cpu"
         )
-    return torch.device(name)
+    device = torch.device(name)
+    if device.index is not None and device.index >= torch.cuda.device_count():
+        raise ValueError(
+            f"--device {name}: expected cuda:0 to cuda:{torch.cuda.device_count() - 1}, the GPUs "
+            "that PyTorch finds"
+        )
+    return device
 
 
 def override(config: ExperimentConfig, assignments: Sequence[str]) -> ExperimentConfig:

@@ -15,16 +15,17 @@ import triton.language as tl
 
 @triton.jit
 def _k_best(
-    scores: tl.tensor, column: tl.tensor, count: tl.tensor, K: tl.constexpr, SLOTS: tl.constexpr
+    scores: tl.tensor, column: tl.tensor, K: tl.constexpr, SLOTS: tl.constexpr
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
-    """The k best scores, best first and the lowest index first among equals, and the others."""
+    """The k best scores, best first and the lowest index first among equals, and the others.
+
+    None may be NaN: threads would not agree about the best.
+    """
     slot = tl.arange(0, SLOTS)
     best = tl.full((SLOTS,), 0.0, tl.float32)
     indices = tl.full((SLOTS,), 0, tl.int32)
     for rank in range(K):
         largest, place = tl.max(scores, 0, return_indices=True, return_indices_tie_break_left=True)
-        # A row of NaN may find its maximum in the padding: no index may leave the row.
-        place = tl.minimum(place, count - 1)
         best = tl.where(slot == rank, largest, best)
         indices = tl.where(slot == rank, place, indices)
         scores = tl.where(column == place, float("-inf"), scores)
@@ -81,7 +82,6 @@ def solve_row(
     chosen_ptr: tl.tensor,
     each_ptr: tl.tensor,
     total: tl.tensor,
-    count: tl.tensor,
     slope: tl.tensor,
     low_margin: tl.tensor,
     high: tl.tensor,
@@ -91,7 +91,7 @@ def solve_row(
     TILE: tl.constexpr,
     MAX_STEPS: tl.constexpr,
 ) -> tuple[tl.tensor, tl.tensor, tl.tensor]:
-    """Solves one row of `count` scores, the rest of TILE at -inf: its k best and the shift with
+    """Solves one row of scores, filled up to TILE with -inf: its k best and the shift with
     sum p = k.
 
     The bracket of the shift is [x_(k+1) - low_margin, high], as in `threshold._find_shift`. Of the
@@ -103,8 +103,11 @@ def solve_row(
     column = tl.arange(0, TILE)
     slot = tl.arange(0, SLOTS)
     chosen = slot < K
-    best, indices, others = _k_best(scores, column, count, K, SLOTS)
+    # NaN counts as infinite, and a row with either has no solution: all threads find NaN.
+    scores = tl.where(scores == scores, scores, float("inf"))
+    best, indices, others = _k_best(scores, column, K, SLOTS)
     pivot = tl.sum(tl.where(slot == K - 1, best, 0.0), 0)
+    pivot = tl.where(tl.max(best, 0) < float("inf"), pivot, float("nan"))
     runner_up = tl.max(others, 0)
     x = tl.where(chosen, slope * (best - pivot), float("inf"))
     following = slope * (runner_up - pivot)
@@ -174,7 +177,6 @@ def solve_kernel(
         chosen_ptr,
         each_ptr,
         total,
-        count,
         slope,
         low_margin,
         high,
@@ -235,7 +237,7 @@ def gradient_kernel(
         place = tl.load(indices_ptr + row * K + rank).to(tl.int32)
         own = slope * tl.load(pull_ptr + row * K + rank)
         grad += tl.where(column == place, own, 0.0)
-    grad = tl.where(tl.abs(grad) > smallest, grad, 0.0)
+    grad = tl.where(tl.abs(grad) <= smallest, 0.0, grad)
     if pull_of_best_ptr is not None:
         best = tl.load(indices_ptr + row * K).to(tl.int32)
         grad += tl.where(column == best, tl.load(pull_of_best_ptr + row), 0.0)

@@ -245,17 +245,43 @@ def test_the_accuracy_can_be_left_out(tmp_path: Path, monkeypatch: pytest.Monkey
     assert found["accuracy"] == [] and found["times"][0]["forward_s"] > 0
 
 
+def test_the_gpu_that_is_asked_for_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def fail(case: Case, timeout: float) -> str:
+        asked.append(case.device)
+        return "not here"
+
+    command = "rabit.app.benchmark_command."
+    monkeypatch.setattr(command + "pick_device", torch.device)
+    monkeypatch.setattr(command + "measure_here", fail)
+    monkeypatch.setattr(command + "study_dict", lambda *_, **__: {})
+    run_benchmark(options(tmp_path, accuracy=False, device="cuda:1", sides=(8,), overwrite=True))
+    assert set(asked) == {"cuda:1"}
+
+
 def test_measure_in_this_process_takes_bfloat16() -> None:
     threads = torch.get_num_threads()
     found = measure(Case("r", "ranking", "{}", 8, 8, 4, dtype="bfloat16", threads=threads))
     assert found.both is not None
 
 
-def test_a_memory_too_small_is_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    (
+        (torch.OutOfMemoryError("CUDA out of memory. Tried 9 GiB"), "CUDA out of memory"),
+        (RuntimeError("no resources\nin line 3"), "RuntimeError: no resources"),
+    ),
+)
+def test_what_cannot_be_measured_here_has_a_reason(
+    error: Exception, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(case: Case) -> Measurement:
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 9 GiB")
+        raise error
 
     monkeypatch.setattr("rabit.evaluation.correspondence.measure.measure", fail)
-    assert measure_here(Case("", "dense", "{}", 8), 1.0) == "CUDA out of memory"
+    assert measure_here(Case("", "dense", "{}", 8), 1.0) == reason
     monkeypatch.undo()
     assert isinstance(measure_here(Case("", "dense", "{}", 8, channels=4), 1.0), Measurement)

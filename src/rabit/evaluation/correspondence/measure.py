@@ -140,12 +140,14 @@ def measure_here(case: Case, timeout: float) -> Measurement | str:
         timeout: not used: a pass on a GPU cannot be given up.
 
     Returns:
-        The measurement, or that the memory is too small.
+        The measurement, or why there is none.
     """
     try:
         return measure(case)
     except torch.OutOfMemoryError as error:
         reason = str(error).partition(".")[0]
+    except Exception as error:  # as if a child process had ended: the others are measured
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
     torch.cuda.empty_cache()
     return reason
 
