@@ -302,6 +302,24 @@ def test_features_that_are_not_finite_are_named(
         correspond(maps["x"], maps["z"], k=2)
 
 
+@pytest.mark.skipif(DEVICE == "cpu", reason="needs a CUDA GPU")
+def test_a_gpu_takes_the_step_on_any_stream(eager: Callable[[bool], None]) -> None:
+    x, z = (normal(1, 64, 32, 32, seed=seed).bfloat16() for seed in range(2))
+    assert can_fuse_levels(x, z, 2, 3)
+    eager(True)
+    wanted = correspond(x, z).warp(z)
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.inference_mode(), torch.cuda.stream(stream):
+        found = correspond(x, z).warp(z)
+    stream.synchronize()
+    assert torch.equal(found, wanted)
+    x[0, 0, 0, 0] = math.nan
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream), pytest.raises(ValueError, match="features x"):
+        correspond(x, z)
+
+
 def test_levels_that_can_be_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused_bilevel, "can_fuse_units", lambda x: True)
     monkeypatch.setattr(fused_bilevel, "can_fuse_blocks", lambda *_: True)
