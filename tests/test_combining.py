@@ -379,7 +379,7 @@ def test_nothing_of_a_combination_needs_gradients_or_shares_memory() -> None:
     plain = translator_of(alignment__method="none")
     result = plain.combine(LABELS, [ONE, OTHER])
     assert not result.image.requires_grad and not result.warped.requires_grad
-    photo = torch.rand(3, 64, 64)
+    photo = torch.rand(3, 64, 64) * 2 - 1
     before = photo.clone()
     plain.combine(LABELS, [Exemplar(photo)]).warped.fill_(0)
     assert torch.equal(photo, before)

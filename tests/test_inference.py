@@ -426,9 +426,21 @@ def test_a_result_is_written_once(translator: Translator, tmp_path: Path) -> Non
     with Image.open(path) as image:
         np.testing.assert_array_equal(np.array(image), to_image(result.image[1]))
     with pytest.raises(FileExistsError, match=r"a\.png"):
-        result.save(path)
-    result.save(path, overwrite=True)
-    np.testing.assert_array_equal(np.array(result.pil()), to_image(result.image[0]))
+        result.save(path, index=0)
+    result.save(path, index=0, overwrite=True)
+    np.testing.assert_array_equal(np.array(result.pil(0)), to_image(result.image[0]))
+    for several in (result.pil, lambda: result.save(path, overwrite=True)):
+        with pytest.raises(ValueError, match="2 images; say which one with index=0 to 1"):
+            several()
+    one = translator.translate(maps((64, 64), 1), PHOTO)
+    np.testing.assert_array_equal(np.array(one.pil()), to_image(one.image[0]))
+    assert repr(one) == "Translation(one image of 64×64 pixels, height × width)"
+
+
+def test_a_translator_says_what_it_is(translator: Translator) -> None:
+    said = repr(translator)
+    assert said.startswith("Translator(semantic conditions of ") and said.endswith("on cpu)")
+    assert "trained at 64×64, float32" in said
 
 
 def test_weights_are_laid_out_for_speed_and_compute_the_same(translator: Translator) -> None:

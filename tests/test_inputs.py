@@ -270,3 +270,9 @@ def test_channels_are_taken_as_they_are() -> None:
 def test_wrong_channels_are_named(given: Any, words: str) -> None:
     with pytest.raises(ValueError, match=f"condition.*{words}"):
         layout_batch(given, EDGE, "condition")
+
+
+def test_floats_that_seem_to_be_in_another_range_are_told() -> None:
+    with pytest.warns(UserWarning, match=r"exemplar has floats from 0 to 1.*give 2 \* x - 1"):
+        image_batch(torch.linspace(0, 1, 48).view(3, 4, 4), "exemplar")
+    image_batch(torch.zeros(3, 4, 4), "exemplar")

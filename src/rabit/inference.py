@@ -67,6 +67,15 @@ class Translator:
         self.folder = folder
         self.precision = precision
 
+    def __repr__(self) -> str:
+        """Says what it translates, at which size it was trained, and where it computes."""
+        kind, count = self.config.condition.kind, len(self.classes)
+        height, width = self.config.image_size
+        return (
+            f"Translator({kind} conditions of {count} channels, trained at {height}×{width}, "
+            f"{self.computed_in} on {self.device})"
+        )
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the condition's classes, by id."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -44,6 +45,9 @@ def image_batch(given: ImageInput | Sequence[ImageInput], name: str) -> Float[Te
     Returns:
         (B, 3, H, W) float32 in [-1, 1], sharing no memory with what was given.
 
+    Warns:
+        UserWarning: all floats are in [0, 1], as those of a picture in another range are.
+
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: the shape, type or range is none of the above; file or argument is named.
@@ -82,6 +86,13 @@ def _image_tensor(given: Tensor, name: str) -> Tensor:
     if not images.is_floating_point():
         raise ValueError(f"{name} is {_describe(given)}, expected uint8 or floats in [-1, 1]")
     _check_range(images, -1, name, "floats in [-1, 1], or uint8")
+    if float(images.min()) >= 0 and float(images.max()) > 0:
+        warnings.warn(
+            f"{name} has floats from {float(images.min()):.2g} to {float(images.max()):.2g}; they "
+            "are read as a part of [-1, 1], where 0 is grey. If they are meant in [0, 1], give "
+            "2 * x - 1 instead",
+            stacklevel=3,
+        )
     return images.to(torch.float32, copy=True).clamp_(-1, 1)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from rabit.alignment.correspondence import Correspondence
 from rabit.config import ModelConfig
 from rabit.data.images import save_png, to_image
+from rabit.data.pictures import Pixels
 from rabit.functional.condition import Condition
 from rabit.sizing import Layout, padded_size, resize_images, working_size
 
@@ -49,17 +50,44 @@ class Translation(Matching):
 
     image: Float[Tensor, "B 3 H W"]
 
-    def pil(self, index: int = 0) -> Image.Image:
-        """Returns one of the images as a PIL image."""
-        return Image.fromarray(to_image(self.image[index]))
+    def pil(self, index: int | None = None) -> Image.Image:
+        """Returns one of the images as a PIL image.
 
-    def save(self, path: str | Path, index: int = 0, overwrite: bool = False) -> None:
+        Args:
+            index: which; it may be left out where there is one.
+
+        Raises:
+            ValueError: there are several, and none is named.
+        """
+        return Image.fromarray(self._pixels(index))
+
+    def save(self, path: str | Path, index: int | None = None, overwrite: bool = False) -> None:
         """Writes one of the images as a PNG.
+
+        Args:
+            path: the file.
+            index: which image; it may be left out where there is one.
+            overwrite: whether a file that is there may be replaced.
 
         Raises:
             FileExistsError: the file is there and overwrite is off.
+            ValueError: there are several images, and none is named.
         """
-        save_png(path, to_image(self.image[index]), overwrite=overwrite)
+        save_png(path, self._pixels(index), overwrite=overwrite)
+
+    def _pixels(self, index: int | None) -> Pixels:
+        if index is None and len(self.image) != 1:
+            raise ValueError(
+                f"the translation has {len(self.image)} images; say which one with index=0 to "
+                f"{len(self.image) - 1}"
+            )
+        return to_image(self.image[index or 0])
+
+    def __repr__(self) -> str:
+        """Says what it is, without the numbers of all pixels."""
+        count, _, height, width = self.image.shape
+        images = "one image" if count == 1 else f"{count} images"
+        return f"Translation({images} of {height}×{width} pixels, height × width)"
 
 
 @dataclass(frozen=True)

@@ -123,9 +123,13 @@ def test_overwriting_has_to_be_asked_for(folder: Path) -> None:
 
 def test_the_folder_itself_is_never_written_into(folder: Path) -> None:
     os.chdir(folder)
-    result = check(".")
+    result = check(".", "--out", "check.png")
     assert result.exit_code == 1 and "--out" in result.output
     assert not list(folder.glob("*.png"))
+    for place in (folder, folder / "images"):
+        os.chdir(place)
+        assert check(folder, "--overwrite").exit_code == 0
+        (folder.parent / "scenes-check.png").unlink()
 
 
 def test_missing_folder() -> None:

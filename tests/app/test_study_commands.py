@@ -14,6 +14,8 @@ import pytest
 from typer.testing import Result
 
 from rabit.app.study_serve_command import is_loopback
+from rabit.evaluation.baselines import BASELINES
+from rabit.evaluation.folder import folder_name
 from rabit.study.files import load_key, load_study
 from study_raters import Crowd, Person
 from study_samples import (
@@ -34,7 +36,8 @@ def test_a_study_is_made_from_the_pictures_of_an_evaluation(run: Run, tmp_path: 
     pictures, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
     result = run("study", "make", out, "--pictures", pictures)
     assert result.exit_code == 0, result.output
-    assert "items: 4, methods: 3, sheets for raters: 10" in result.stdout
+    assert "methods: alpha, beta, gamma\nitems: 4, sheets for raters: 10" in result.stdout
+    assert "baselines" not in result.stderr
     assert "trials a rater: 12 (8 that count, 2 gold, 2 repeated)" in result.stdout
     loaded = load_study(out)
     assert load_key(loaded).methods == METHODS
@@ -43,6 +46,15 @@ def test_a_study_is_made_from_the_pictures_of_an_evaluation(run: Run, tmp_path: 
     again = run("study", "make", out, "--pictures", pictures)
     assert again.exit_code == 1 and "--overwrite" in again.stderr
     assert run("study", "make", out, "--pictures", pictures, "--overwrite").exit_code == 0
+
+
+def test_a_study_says_that_baselines_are_among_its_methods(run: Run, tmp_path: Path) -> None:
+    methods = ("alpha", *map(folder_name, BASELINES))
+    pictures = write_pictures(tmp_path / "pictures", methods=methods)
+    result = run("study", "make", tmp_path / "study", "--pictures", pictures, *SMALL)
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "--leave-out class-mean-colours --leave-out exemplar-copied leaves them out" in said
 
 
 def test_methods_may_be_left_out(run: Run, tmp_path: Path) -> None:

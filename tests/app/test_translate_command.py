@@ -196,3 +196,14 @@ def test_a_failure_leaves_no_part_of_the_outputs(
     assert result.exit_code == 1
     assert "could not be written (No space left on device); make space" in result.stderr
     assert {path.name: path.read_bytes() for path in files.iterdir()} == before
+
+
+def test_a_result_that_was_enlarged_says_so(run: Run, model: Path, files: Path) -> None:
+    large = files / "large-map.png"
+    Image.fromarray(pixels(files / "a-map.png")).resize((200, 160), 0).save(large)
+    given = ("translate", large, files / "b.png", "--model", model, "--out", files / "r.png")
+    result = run(*given, "--exemplar-condition", files / "b-map.png")
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.stderr.split())
+    assert "large-map.png is 200×160 (width×height), far more than the model's 64×64" in said
+    assert pixels(files / "r.png").shape == (160, 200, 3)

@@ -443,3 +443,25 @@ def test_wrong_arguments(scenes: Path, tmp_path: Path) -> None:
 def test_real_corpora_have_no_problems(name: str) -> None:
     report = check_folder(samples(name))
     assert report.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    (
+        ("val.txt", "nosuch.png\n", "bad-split"),
+        ("train.txt", "00003.png\n", "too-few"),
+        ("val.txt", "00003.png\n", None),
+    ),
+)
+def test_lists_of_what_trains_are_checked(
+    corpus: Path, name: str, text: str, kind: str | None
+) -> None:
+    (corpus / name).write_text(text)
+    report = check_folder(corpus)
+    assert found(report) == ([] if kind is None else [(".", kind)])
+
+
+def test_two_spellings_of_unicode_are_no_problem(corpus: Path) -> None:
+    (corpus / "images" / "00003.png").rename(corpus / "images" / "a\u0308.png")
+    (corpus / "labels" / "00003.png").rename(corpus / "labels" / "\u00e4.png")
+    assert found(check_folder(corpus)) == []

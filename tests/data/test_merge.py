@@ -56,6 +56,9 @@ def test_maps_get_the_new_ids_and_photographs_keep_their_bytes(
         ("a: sky\na: wall, roof, door\n", "line 2: 'a' has a line already"),
         ("a: sky, tree\n", "line 1: no class 'tree'; there are sky, roof, wall, door"),
         ("sky\n", "line 1 is 'sky', expected NEW: OLD"),
+        ("a: sky, 3\n*\n", "line 1: no class '3'; .* and ids of none from 4 on"),
+        ("a: sky, 255\nb: 255\n*\n", "line 2: '255' is named a second time"),
+        ("wall: sky\n*\n", "line 2: 'wall' has a line already"),
         (": sky\n", "expected NEW: OLD"),
     ],
 )
@@ -66,6 +69,22 @@ def test_wrong_lines(corpus: Path, tmp_path: Path, text: str, message: str) -> N
     with pytest.raises(ValueError, match="merge.txt"):
         merge_corpus(corpus, corpus / "merge.txt", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_ids_without_a_class_get_one_and_the_rest_stays(corpus: Path, tmp_path: Path) -> None:
+    ids = np.zeros((6, 8), np.uint8)
+    ids[:2], ids[2:4] = 255, 3
+    Image.fromarray(ids).save(corpus / "labels/a.png")
+    (corpus / "merge.txt").write_text("house: wall, door\n*\nvoid: 255\n")
+    merged = merge_corpus(corpus, corpus / "merge.txt", tmp_path / "out")
+    assert merged.classes == ("house", "sky", "roof", "void")
+    new = read_labels(tmp_path / "out/labels/a.png", 4)
+    assert [int(new[row, 0]) for row in (0, 2, 4)] == [3, 0, 1]
+    ids[5] = 254
+    Image.fromarray(ids).save(corpus / "labels/a.png")
+    with pytest.raises(ValueError, match=r"a.png: ids 254 are in no line"):
+        merge_corpus(corpus, corpus / "merge.txt", tmp_path / "other")
+    assert not (tmp_path / "other").exists()
 
 
 @pytest.fixture
@@ -81,7 +100,7 @@ def test_the_command_replaces_its_own_files_only(
 ) -> None:
     arguments = (corpus, corpus / "merge.txt", "--out", tmp_path / "out")
     result = merge(*arguments)
-    assert result.exit_code == 0 and f"4 classes became 2: {tmp_path / 'out'}" in result.stdout
+    assert result.exit_code == 0 and f"4 ids became 2 classes: {tmp_path / 'out'}" in result.stdout
     assert merge(*arguments).exit_code == 1
     assert merge(*arguments, "--overwrite").exit_code == 0
     result = merge(corpus, corpus / "merge.txt", "--out", corpus, "--overwrite")

@@ -90,6 +90,29 @@ def test_missing_weights_say_what_to_do(kind: str, tmp_path: Path) -> None:
         load_backbone(kind, tmp_path / "absent.pth")
 
 
+@pytest.mark.parametrize("kind", ["random", "none"])
+def test_a_file_that_would_not_be_read_is_refused(kind: str, torchvision_file: Path) -> None:
+    with pytest.raises(ValueError, match=f"{kind} reads no file; say which network's"):
+        load_backbone(kind, torchvision_file)
+
+
+def test_weights_may_lie_under_model(tmp_path: Path, torchvision_file: Path) -> None:
+    path = tmp_path / "nested.pth"
+    torch.save({"model": torch.load(torchvision_file, weights_only=True), "epoch": 3}, path)
+    found, wanted = load_backbone("vgg19", path), load_backbone("vgg19", torchvision_file)
+    assert found is not None and wanted is not None
+    tensors = zip(found.state_dict().values(), wanted.state_dict().values(), strict=True)
+    assert all(torch.equal(one, other) for one, other in tensors)
+
+
+def test_pickled_classes_are_not_advised_to_be_loaded(tmp_path: Path) -> None:
+    path = tmp_path / "whole.pth"
+    torch.save(torch.nn.Linear(1, 1), path)
+    with pytest.raises(ValueError, match="classes of its own") as caught:
+        load_backbone("vgg19", path)
+    assert "weights_only" not in str(caught.value)
+
+
 def test_wrong_files_are_named(tmp_path: Path, torchvision_file: Path) -> None:
     cut = tmp_path / "cut.pth"
     cut.write_bytes(torchvision_file.read_bytes()[:1000])

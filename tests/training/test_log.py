@@ -4,6 +4,7 @@ import json
 import os
 import sys
 import time
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -143,6 +144,7 @@ def wandb(monkeypatch: pytest.MonkeyPatch) -> _Wandb:
         init=fake.init, Error=RuntimeError, Image=str, AlertLevel=SimpleNamespace(WARN="WARN"),
         Settings=dict,
     )  # fmt: skip
+    module.__spec__ = ModuleSpec("wandb", None)
     monkeypatch.setitem(sys.modules, "wandb", module)
     return fake
 

@@ -167,7 +167,7 @@ def table_rows(table: str, extras: bool = False, only: tuple[str, ...] = ()) -> 
     Args:
         table: one of TABLES.
         extras: whether table8 gets EXTRAS too, before its last row.
-        only: names of the rows to keep; none for all.
+        only: names of the rows to keep, or what they are called in the table; none for all.
 
     Raises:
         ValueError: there is no such table or row, or extras are for another table.
@@ -179,10 +179,12 @@ def table_rows(table: str, extras: bool = False, only: tuple[str, ...] = ()) -> 
     rows = TABLES[table]
     if extras:
         rows = (*rows[:-1], *EXTRAS, rows[-1])
-    unknown = [name for name in only if name not in {row.name for row in rows}]
+    names = {row.label.lower(): row.name for row in rows} | {row.name: row.name for row in rows}
+    unknown = [name for name in only if name.lower() not in names]
     if unknown:
         raise ValueError(
             f"{table} has no row {', '.join(unknown)}; there are "
             f"{', '.join(row.name for row in rows)}"
         )
-    return tuple(row for row in rows if not only or row.name in only)
+    kept = {names[name.lower()] for name in only}
+    return tuple(row for row in rows if not only or row.name in kept)

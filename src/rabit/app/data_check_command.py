@@ -33,7 +33,8 @@ def data_check_command(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="PNG file for the contact sheet. [default: FOLDER-check.png here]",
+            help="PNG file for the contact sheet. [default: FOLDER-check.png here, or "
+            "beside FOLDER where this is in it]",
             show_default=False,
         ),
     ] = None,
@@ -53,7 +54,7 @@ def data_check_command(
     then 1; what may be meant as it is is a warning. The contact sheet shows some of the
     photographs, each beside its condition. Nothing is written into FOLDER.
     """
-    sheet = Path(f"{folder.resolve().name}-check.png") if out is None else out
+    sheet = _default_sheet(folder) if out is None else out
     _check_outputs(folder, sheet, json_file, overwrite)
     if not 1 <= count <= _MOST:
         raise ValueError(f"--count {count}: expected 1 to {_MOST}")
@@ -96,6 +97,13 @@ def print_report(report: Report, console: Console) -> None:
         console.print(text, style="red", soft_wrap=True)
     else:
         console.print("no problems: ready for training", style="green")
+
+
+def _default_sheet(folder: Path) -> Path:
+    """Where the contact sheet goes: here, or beside the corpus if this is inside of it."""
+    inside, here = folder.resolve(), Path.cwd().resolve()
+    name = f"{inside.name}-check.png"
+    return inside.parent / name if here == inside or inside in here.parents else Path(name)
 
 
 def _check_outputs(folder: Path, sheet: Path, json_file: Path | None, overwrite: bool) -> None:

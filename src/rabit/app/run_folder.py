@@ -175,6 +175,7 @@ class Sources:
         holdout: their share; None where the layout says which they are.
         weights: file of the perceptual backbone.
         fingerprint: of the data.
+        start_from: model or run whose weights it began with; None for none.
     """
 
     opened: OpenData
@@ -182,6 +183,7 @@ class Sources:
     holdout: float | None
     weights: Path | None
     fingerprint: Fingerprint
+    start_from: str | None
 
 
 def write_record(
@@ -218,6 +220,7 @@ def write_record(
         "condition": data.condition,
         "seed": config.train.seed,
         "holdout": sources.holdout,
+        "start_from": sources.start_from,
         "backbone_weights": None if weights is None else str(weights.resolve()),
         "config": to_dict(config),
     }

@@ -12,6 +12,8 @@ import typer
 from rabit.app.arguments import Overwrite
 from rabit.app.display import Bar
 from rabit.app.errors import note
+from rabit.evaluation.baselines import BASELINES
+from rabit.evaluation.folder import folder_name
 from rabit.study.files import CROWD_PAGE, CROWD_TABLE, KEY, STUDY
 from rabit.study.make import make_study
 from rabit.study.manifest import DESIGNS, Manifest, make_manifest, picture_folders, read_manifest
@@ -126,9 +128,15 @@ def study_make_command(
     for remark in made.notes:
         note(remark)
     total = made.main + made.gold + made.repeats
-    typer.echo(
-        f"items: {made.items}, methods: {len(made_from.methods)}, sheets for raters: {made.sheets}"
-    )
+    names = [method.name for method in made_from.methods]
+    trivial = sorted(set(names) & set(map(folder_name, BASELINES)))
+    if trivial:
+        note(
+            f"{' and '.join(trivial)}: baselines of rabit evaluate, judged as methods here; "
+            f"{' '.join(f'--leave-out {name}' for name in trivial)} leaves them out"
+        )
+    typer.echo(f"methods: {', '.join(names)}")
+    typer.echo(f"items: {made.items}, sheets for raters: {made.sheets}")
     typer.echo(
         f"trials a rater: {total} ({made.main} that count, {made.gold} gold, "
         f"{made.repeats} repeated)"

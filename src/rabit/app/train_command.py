@@ -38,7 +38,7 @@ from rabit.app.train_options import TrainOptions, configure
 from rabit.config import ExperimentConfig
 from rabit.data.fingerprint import fingerprint, scenes_fingerprint
 from rabit.data.source import Source
-from rabit.layers.perceptual import load_backbone
+from rabit.layers.perceptual import WITHOUT_FILE, load_backbone
 from rabit.layers.vgg import Vgg
 from rabit.model.sources import find_model
 from rabit.model.storage import WEIGHTS, load_model
@@ -55,6 +55,7 @@ from rabit.training.loop import Finished, Progress, TrainingSet, train
 from rabit.training.processes import Processes
 from rabit.training.runs import read_run
 from rabit.training.starting import start_from
+from rabit.training.wandb_log import require_wandb
 from rabit.writing import WriteError, naming, sole_writer
 
 SECONDS_OF_ORPHANS = 10.0
@@ -111,8 +112,10 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
     else:
         config = state.config
     check_split(config.train.batch, processes.count, config.engine.accumulate)
-    known = record.get("backbone_weights")
-    weights = options.backbone_weights or (Path(known) if isinstance(known, str) else None)
+    weights = options.backbone_weights
+    if weights is None and config.losses.backbone not in WITHOUT_FILE:
+        known = record.get("backbone_weights")
+        weights = Path(known) if isinstance(known, str) else None
     backbone = _backbone(config, weights)
     data = training_data(opened, config, holdout, held_out)
     if state is None:
@@ -129,7 +132,8 @@ def _train_together(options: TrainOptions, processes: Processes, stack: ExitStac
             known = scenes_fingerprint(config.train.seed) if source is None else fingerprint(source)
             if changed := changed_data(record, known):
                 note(f"the data is not what the run was last trained on: {changed}")
-            sources = Sources(opened, data.held_out, data.holdout, weights, known)
+            begun = options.start_from or record.get("start_from")
+            sources = Sources(opened, data.held_out, data.holdout, weights, known, begun)
             reports.append(_start(stack, shown, options, config, sources, backbone, processes))
 
         processes.agree(start)
@@ -210,6 +214,8 @@ def _settled(options: TrainOptions, stack: ExitStack) -> dict[str, Any]:
     Until the stack is closed no other training may write into it.
     """
     out = options.out
+    if options.wandb is not None:
+        require_wandb()
     if options.resume and options.start_from is not None:
         raise ValueError(
             f"--start-from {options.start_from}: a run that goes on has its own weights; leave "

@@ -21,11 +21,20 @@ from rabit.app.arguments import (
     Warped,
 )
 from rabit.app.translate_command import Outputs, print_outputs, run_edit, run_translate
+from rabit.app.translate_folder import run_translate_folder
 
 
 def translate_command(
-    condition: Annotated[Path, typer.Argument(help="Label map: what should be where.")],
-    exemplar: Annotated[Path, typer.Argument(help="Photograph that gives the look.")],
+    condition: Annotated[
+        Path, typer.Argument(help="Label map: what should be where. Or a folder of them.")
+    ],
+    exemplar: Annotated[
+        Path,
+        typer.Argument(
+            help="Photograph that gives the look; for a folder of maps also a folder, with a "
+            "photograph of the same name for each."
+        ),
+    ],
     out: Out,
     exemplar_condition: ExemplarCondition = None,
     model: Model = DEFAULT_MODEL,
@@ -37,9 +46,15 @@ def translate_command(
     precision: Precision = "auto",
     overwrite: Overwrite = False,
 ) -> None:
-    """Make a photograph with the layout of CONDITION and the look of EXEMPLAR."""
+    """Make a photograph with the layout of CONDITION and the look of EXEMPLAR.
+
+    Of a folder of conditions a photograph is made for each, under its name in the folder --out;
+    --warped, --confidence and --grid are folders then as well. What is there already stays, so
+    that a call that was stopped goes on.
+    """
     outputs = Outputs(out, warped, confidence, grid, overwrite)
-    run_translate(condition, exemplar, exemplar_condition, model, device, precision, seed, outputs)
+    run = run_translate_folder if condition.is_dir() else run_translate
+    run(condition, exemplar, exemplar_condition, model, device, precision, seed, outputs)
     print_outputs(outputs)
 
 

@@ -10,6 +10,7 @@ import typer
 
 from rabit.app.errors import note
 from rabit.app.options import pick_device, pick_precision
+from rabit.config import ConditionConfig
 from rabit.data.decoding import decode_file
 from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import png_bytes, read_image, to_image
@@ -17,6 +18,7 @@ from rabit.data.pictures import Pixels, condition_pixels, confidence_pixels, gri
 from rabit.inference import Translation, Translator, load
 from rabit.inputs import condition_batch, image_batch
 from rabit.sizing import resize_images
+from rabit.translation import Sizes
 from rabit.writing import check_target, write_files
 
 TITLES = ("condition", "exemplar", "warped exemplar", "confidence", "result")
@@ -158,7 +160,7 @@ def run_translate(
     outputs.check(condition, exemplar, exemplar_condition)
     translator = open_model(model, device, precision)
     result = translate_files(translator, condition, exemplar, exemplar_condition, seed)
-    outputs.write(result, lambda: _inputs(translator, condition, exemplar, result))
+    outputs.write(result, lambda: picture_inputs(translator, condition, exemplar, result))
 
 
 def translate_files(
@@ -175,17 +177,42 @@ def translate_files(
         ValueError: an input does not fit the model; its file is named.
     """
     config = translator.config.condition
-    if exemplar_condition is None and config.classes == EDGE_CHANNELS:
-        exemplar_condition = exemplar  # its own edges
+    exemplar_condition = condition_of(exemplar, exemplar_condition, config)
     if exemplar_condition is not None and config.kind == "semantic":
         check_sizes(exemplar, exemplar_condition)
     result = translator.translate(condition, exemplar, exemplar_condition, seed=seed)
+    _tell_size(translator, condition, (result.image.shape[-2], result.image.shape[-1]))
     if exemplar_condition is None:
-        note(
-            "no --exemplar-condition: the maps are not matched class by class, and both sides "
-            "share one coordinate system, so regions of the exemplar may land in other classes"
-        )
+        note_missing_map()
     return result
+
+
+def condition_of(
+    exemplar: Path, exemplar_condition: Path | None, config: ConditionConfig
+) -> Path | None:
+    """Returns the file of an exemplar's condition: of plain edges the exemplar itself."""
+    if exemplar_condition is None and config.classes == EDGE_CHANNELS:
+        return exemplar
+    return exemplar_condition
+
+
+def note_missing_map() -> None:
+    """Says what is lost without the exemplar's condition."""
+    note(
+        "no --exemplar-condition: the maps are not matched class by class, and both sides "
+        "share one coordinate system, so regions of the exemplar may land in other classes"
+    )
+
+
+def _tell_size(translator: Translator, condition: Path, size: tuple[int, int]) -> None:
+    """Says that a result was made at another size than it has, if it was."""
+    inner = Sizes.of(size, translator.config).inner
+    if inner[0] * inner[1] < size[0] * size[1]:
+        trained = translator.config.image_size
+        note(
+            f"{condition} is {size[1]}×{size[0]} (width×height), far more than the model's "
+            f"{trained[1]}×{trained[0]}: the result was made at {inner[1]}×{inner[0]} and enlarged"
+        )
 
 
 def run_edit(
@@ -212,7 +239,8 @@ def run_edit(
         check_sizes(image, condition)
         check_sizes(image, edited)
     result = translator.edit(image, condition, edited, keep_unedited=keep_unedited, seed=seed)
-    outputs.write(result, lambda: _inputs(translator, edited, image, result))
+    _tell_size(translator, edited, (result.image.shape[-2], result.image.shape[-1]))
+    outputs.write(result, lambda: picture_inputs(translator, edited, image, result))
 
 
 def check_sizes(photograph: Path, condition: Path) -> None:
@@ -232,7 +260,7 @@ def check_sizes(photograph: Path, condition: Path) -> None:
         )
 
 
-def _inputs(
+def picture_inputs(
     translator: Translator, condition: Path, exemplar: Path, result: Translation
 ) -> list[Pixels]:
     """Returns the inputs as pictures of the result's size."""

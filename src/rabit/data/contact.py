@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
+import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
@@ -161,6 +165,12 @@ def _legend(report: Report, width: int) -> Image.Image:
     return legend
 
 
+@functools.cache
+def _font_file() -> str:
+    """The file of a font that has accented, Greek and Cyrillic letters too, for names of files."""
+    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+
+
 def _write(
     draw: ImageDraw.ImageDraw,
     at: tuple[int, int],
@@ -170,7 +180,7 @@ def _write(
     size: int,
 ) -> None:
     """Writes a line; what does not fit is cut off in the middle."""
-    font = ImageFont.load_default(size)
+    font = ImageFont.truetype(_font_file(), size)
     shown, kept = text, len(text)
     while kept > 1 and draw.textlength(shown, font) > width:
         kept -= 1

@@ -132,7 +132,8 @@ def check_ids(ids: np.ndarray, classes: int, name: str) -> None:
         listed = ", ".join(str(i) for i in unknown[:8]) + (", …" if len(unknown) > 8 else "")
         raise ValueError(
             f"{name}: ids {listed} in a label map of {classes} classes (0 to {classes - 1}); "
-            "correct the map, or list the missing classes"
+            "correct the map, list the missing classes, or give ids that mean nothing a class "
+            "(rabit data merge)"
         )
 
 

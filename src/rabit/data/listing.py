@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
@@ -39,6 +40,15 @@ class Pair:
     exemplar: Photograph
 
 
+def stem_of(name: str) -> str:
+    """Returns a file's name without its ending, as one spelling of Unicode.
+
+    Some systems write an accented letter as one character and others as two; photographs and maps
+    from both belong together.
+    """
+    return unicodedata.normalize("NFC", os.path.splitext(name)[0])
+
+
 def list_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     """Finds the files of a folder by their stems.
 
@@ -57,9 +67,9 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     """
     files: dict[str, Path] = {}
     for name in _file_names(folder):
-        stem, suffix = os.path.splitext(name)
-        if suffix.lower() not in suffixes:
+        if os.path.splitext(name)[1].lower() not in suffixes:
             continue
+        stem = stem_of(name)
         if stem in files:
             raise ValueError(
                 f"{folder}: {files[stem].name} and {name} have one stem; rename one "
@@ -100,7 +110,7 @@ def list_joints(folder: Path) -> dict[str, Path]:
     for name in names:
         for rank, ending in enumerate(JOINT_ENDINGS):
             if name.endswith(ending):
-                stem = name.removesuffix(ending)
+                stem = unicodedata.normalize("NFC", name.removesuffix(ending))
                 found[stem] = min(found.get(stem, (rank, folder / name)), (rank, folder / name))
                 break
     return {stem: found[stem][1] for stem in sorted(found)}

@@ -26,7 +26,7 @@ class Merge:
 
     Args:
         classes: names of the new classes, by id.
-        table: the new id of every old one.
+        table: the new id of every old one; -1 for ids that no map may have.
     """
 
     classes: tuple[str, ...]
@@ -36,37 +36,71 @@ class Merge:
 def read_merge(path: Path, classes: Sequence[str]) -> Merge:
     """Reads which classes become one: a line `new: old, old, …` for each new class, by id.
 
+    An old class is a name, or the id of none, such as 255 for places without a label. A line `*`
+    stands for the classes that no line names, each as it is.
+
     Args:
         path: a UTF-8 text file.
-        classes: names of the old classes, by id; each is named in one line.
+        classes: names of the old classes, by id; each is named in one line, but for a line `*`.
 
     Raises:
         FileNotFoundError: there is no such file.
         ValueError: a line is no such line, or a class is unknown, named twice or left out.
     """
-    known = {name: index for index, name in enumerate(classes)}
-    table = np.full(len(classes), -1, np.int64)
+    lines = [
+        (f"{path}: line {number}", line.strip())
+        for number, line in enumerate(read_text(path).split("\n"), start=1)
+        if line.strip()
+    ]
+    named = {index for where, line in lines if line != "*" for index in _old(line, where, classes)}
     names: list[str] = []
-    for number, line in enumerate(read_text(path).split("\n"), start=1):
-        if not line.strip():
-            continue
-        name, colon, listed = (part.strip() for part in line.partition(":"))
-        where = f"{path}: line {number}"
-        if not colon or not name or not listed:
-            raise ValueError(f"{where} is {line!r}, expected NEW: OLD, OLD, … (names of classes)")
-        if name in names:
-            raise ValueError(f"{where}: {name!r} has a line already; put its classes together")
-        for old in (part.strip() for part in listed.split(",")):
-            if old not in known:
-                raise ValueError(f"{where}: no class {old!r}; there are {', '.join(classes)}")
-            if table[known[old]] >= 0:
-                raise ValueError(f"{where}: {old!r} is named a second time; name it once")
-            table[known[old]] = len(names)
-        names.append(name)
-    missing = [name for name, index in known.items() if table[index] < 0]
+    table: dict[int, int] = {}
+    for where, line in lines:
+        if line == "*":
+            groups = [(name, [i]) for i, name in enumerate(classes) if i not in named]
+            named |= {i for _, indices in groups for i in indices}  # a second one stands for none
+        else:
+            groups = [(line.partition(":")[0].strip(), _old(line, where, classes))]
+        for name, indices in groups:
+            if name in names:
+                raise ValueError(f"{where}: {name!r} has a line already; put its classes together")
+            for index in indices:
+                if index in table:
+                    old = classes[index] if index < len(classes) else str(index)
+                    raise ValueError(f"{where}: {old!r} is named a second time; name it once")
+                table[index] = len(names)
+            names.append(name)
+    missing = [name for index, name in enumerate(classes) if index not in table]
     if missing:
-        raise ValueError(f"{path}: {first_few(missing)} in no line; name every class once")
-    return Merge(tuple(names), table)
+        raise ValueError(
+            f"{path}: {first_few(missing)} in no line; name every class once, or add a line * for "
+            "those that stay as they are"
+        )
+    ids = np.full(max(table) + 1, -1, np.int64)
+    ids[list(table)] = list(table.values())
+    return Merge(tuple(names), ids)
+
+
+def _old(line: str, where: str, classes: Sequence[str]) -> list[int]:
+    """The ids of the old classes in a line `new: old, old, …`."""
+    name, colon, listed = (part.strip() for part in line.partition(":"))
+    if not colon or not name or not listed:
+        raise ValueError(
+            f"{where} is {line!r}, expected NEW: OLD, OLD, … (names of classes), or * for the rest"
+        )
+    known = {each: index for index, each in enumerate(classes)}
+    found = []
+    for old in (part.strip() for part in listed.split(",")):
+        if old in known:
+            found.append(known[old])
+        elif old.isdecimal() and len(classes) <= int(old) < MAX_CLASSES:
+            found.append(int(old))
+        else:
+            raise ValueError(
+                f"{where}: no class {old!r}; there are {', '.join(classes)}, and ids of none from "
+                f"{len(classes)} on"
+            )
+    return found
 
 
 def merge_corpus(
@@ -117,9 +151,15 @@ def _write(
     assert np.iinfo(np.uint16).max + 1 >= MAX_CLASSES
     dtype = np.uint8 if len(merged.classes) <= 256 else np.uint16
     for index, photograph in enumerate(photographs, start=1):
-        ids = merged.table[read_labels(photograph.condition, len(merged.table))].astype(dtype)
+        ids = merged.table[read_labels(photograph.condition, len(merged.table))]
+        if ids.min() < 0:
+            unknown = np.unique(read_labels(photograph.condition, MAX_CLASSES)[ids < 0])
+            raise ValueError(
+                f"{photograph.condition}: ids {', '.join(map(str, unknown[:8]))} are in no line of "
+                "what is merged; add them to one"
+            )
         stem = photograph.image.stem
-        Image.fromarray(ids).save(folder / "labels" / f"{stem}.png")
+        Image.fromarray(ids.astype(dtype)).save(folder / "labels" / f"{stem}.png")
         shutil.copyfile(photograph.image, folder / "images" / photograph.image.name)
         if progress is not None:
             progress(index, len(photographs))

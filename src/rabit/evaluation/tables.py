@@ -19,8 +19,9 @@ NOTHING = "–"
 READING = (
     "Values with their 95 % intervals: of means from a bootstrap over conditions (edits: over "
     "photographs), of Fréchet distances from its deviation, of kernel distances from a jackknife. "
-    "Bold is the best value. = stands where the paired difference from the first method's does not "
-    "exclude 0; distances between sets (FID, FD, KID, KD, SWD) have no pairs, and no mark."
+    "Bold is the best value of several methods, baselines left aside. = stands where the paired "
+    "difference from the first method's does not exclude 0; distances between "
+    "sets (FID, FD, KID, KD, SWD) have no pairs, and no mark."
 )
 NOT_COMPARABLE = (
     "Rows in italics are published figures (the paper's, and through it other papers'), on its "

@@ -225,8 +225,9 @@ def folder_test_set(
         rows = list(unseen)[: counts.edits]
         other = SourceCorpus(edits, size, train=False, indices=rows)
         sources = tuple(_numbered([unseen[row] for row in rows]))
+    share = "held out of" if len(names) < len(source.names) else "of all"
     return TestSet(
-        label=f"{conditions} held out of {source.root.name}, {size[0]}x{size[1]}",
+        label=f"{conditions} {share} {source.root.name}, {size[0]}x{size[1]}",
         kind=source.kind,
         classes=source.channels,
         translation=Exchanged(pairs, conditions, exemplars),

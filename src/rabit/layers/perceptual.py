@@ -23,6 +23,8 @@ from rabit.layers.weights import fill, read_tensors
 from rabit.writing import file_digest
 
 DISTILLED_STAGES = (2, 2, 4, 4, 1)
+WITHOUT_FILE = ("random", "none")
+"""Kinds of backbones that no file is read for."""
 # First digits of the SHA-256 of files that hold Caffe's weights under torchvision's names
 # (vgg19-d01eb7cb.pth).
 CAFFE_DIGESTS = ("d01eb7cb",)
@@ -42,8 +44,14 @@ def load_backbone(kind: str, path: str | Path | None = None) -> Vgg | None:
         The backbone in evaluation mode, or None for kind none.
 
     Raises:
-        ValueError: the file is missing, unreadable or of another network.
+        ValueError: the file is missing, unreadable or of another network, or there is one for a
+            network without a file.
     """
+    if kind in WITHOUT_FILE and path is not None:
+        raise ValueError(
+            f"--backbone-weights {path}: the perceptual backbone {kind} reads no file; say which "
+            "network's weights these are, with --backbone vgg19 or --backbone vgg19-distilled"
+        )
     if kind == "none":
         return None
     if kind == "random":
@@ -75,12 +83,15 @@ def load_backbone(kind: str, path: str | Path | None = None) -> Vgg | None:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Reads a file of named tensors: safetensors, or a state dict without pickled classes.
+    """Reads a file of named tensors: safetensors, or a state dict without pickled classes, which
+    may be the entry `model` of what was saved.
 
     Raises:
         ValueError: the file is missing or holds something else.
     """
     weights = read_tensors(path, "file of network weights")
+    if isinstance(weights, dict) and isinstance(weights.get("model"), dict):
+        weights = weights["model"]
     if not isinstance(weights, dict) or not all(isinstance(v, Tensor) for v in weights.values()):
         raise ValueError(f"{path}: expected a state dict of tensors, found something else")
     return weights

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,12 @@ def read_tensors(path: Path, kind: str) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # Damaged bytes make the readers fail in every way there is.
         reason = str(error).strip().split("\n")[0]
+        if isinstance(error, pickle.UnpicklingError):
+            raise ValueError(
+                f"{path}: not a readable {kind}: it is no file of torch.save, or holds classes of "
+                "its own, which could run any code and are not loaded; save a state dict of "
+                "tensors alone, or a safetensors file"
+            ) from error
         raise ValueError(
             f"{path}: not a readable {kind} ({type(error).__name__}: {reason}); it may be "
             "truncated or of another format, write or fetch it again"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -102,18 +103,26 @@ def training_batches(
         share: of every batch, for this process.
     """
     dataset: Any = _Epochs(corpus)
+    # Samples are the same whatever their number; more than the cores are in each other's way.
+    workers = min(config.workers, _usable_cores())
     return DataLoader(
         dataset,
         batch_sampler=StepBatches(
             len(corpus), config.batch, first, config.steps, config.seed, share
         ),
-        num_workers=config.workers,
+        num_workers=workers,
         collate_fn=_Collate(len(corpus.classes)),
-        persistent_workers=config.workers > 0,
+        persistent_workers=workers > 0,
         worker_init_fn=_leave_signals,
         # Of its own: a loader draws a number whenever it starts, also when a run is resumed.
         generator=torch.Generator().manual_seed(config.seed),
     )
+
+
+def _usable_cores() -> int:
+    """Returns the cores that this process may use."""
+    allowed: Callable[[int], set[int]] | None = getattr(os, "sched_getaffinity", None)  # Linux
+    return os.cpu_count() or 1 if allowed is None else len(allowed(0))
 
 
 def _leave_signals(worker: int) -> None:

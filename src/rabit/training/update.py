@@ -124,10 +124,10 @@ def _diverging(step: int) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        if "NaN" not in str(error):
+        if not any(sign in str(error) for sign in ("NaN", "overflow")):
             raise ValueError(f"step {step}: {error}") from error
         raise FloatingPointError(
-            f"step {step}: the network's own features are not finite, so no loss could be "
+            f"step {step}: the network's own features cannot be compared, so no loss could be "
             f"computed ({error}). The weights have diverged: lower the learning rate, and resume "
             "from an earlier checkpoint"
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,18 @@ from rabit.model.storage import write_atomically
 from rabit.writing import naming
 
 ID = "wandb-id.txt"
+
+
+def require_wandb() -> None:
+    """Says that the package is missing before anything is written.
+
+    Raises:
+        ValueError: wandb is not installed.
+    """
+    if find_spec("wandb") is None:
+        raise ValueError(
+            "logging to Weights & Biases needs its package: pip install wandb, or leave it out"
+        )
 
 
 class WandbLog:
@@ -31,13 +44,8 @@ class WandbLog:
     """
 
     def __init__(self, folder: Path, project: str, config: Mapping[str, Any]) -> None:
-        try:
-            wandb: Any = import_module("wandb")  # optional, and slow to import
-        except ImportError as error:
-            raise ValueError(
-                f"logging to Weights & Biases needs its package ({error}): pip install wandb, or "
-                "leave it out"
-            ) from error
+        require_wandb()
+        wandb: Any = import_module("wandb")  # optional, and slow to import
         self.module = wandb
         identity = _read_identity(folder / ID)
         try:

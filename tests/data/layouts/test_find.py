@@ -250,3 +250,10 @@ def test_shards_are_found_and_have_one_condition(tmp_path: Path) -> None:
     assert open_source(tmp_path / "s", condition="labels").kind == "semantic"
     with pytest.raises(ValueError, match="its pictures have semantic conditions, not pose"):
         open_source(tmp_path / "s", condition="pose")
+
+
+def test_pictures_without_folders_are_told_where_to_go(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.PNG"):
+        Image.new("RGB", (8, 8)).save(tmp_path / name)
+    with pytest.raises(ValueError, match="2 pictures lie in it; put photographs into its images/"):
+        open_source(tmp_path, None, None)

@@ -335,3 +335,21 @@ def test_names_that_are_nearly_right_are_pointed_at(tmp_path: Path) -> None:
     (tmp_path / "other").rename(tmp_path / "Images")
     with pytest.raises(FileNotFoundError, match="images: no such folder; rename Images/ there"):
         FolderSource(tmp_path)
+
+
+def test_lists_say_what_trains_and_what_tests(root: Path) -> None:
+    (root / "val.txt").write_text("b.jpg\n")
+    split = FolderSource(root).split
+    assert split is not None and (split.train, split.test) == ((0, 2), (1,))
+    (root / "train.txt").write_text("a.jpg\n")
+    split = FolderSource(root, condition="canny").split
+    assert split is not None and (split.train, split.test) == ((0,), (1,))
+    (root / "train.txt").write_text("a.jpg\nb\n")
+    with pytest.raises(ValueError, match=r"train.txt: .*2.*no photograph b; expected the name of"):
+        FolderSource(root)
+
+
+def test_names_in_two_spellings_of_unicode_belong_together(root: Path) -> None:
+    (root / "images" / "a.jpg").rename(root / "images" / "a\u0308.jpg")
+    (root / "labels" / "a.png").rename(root / "labels" / "\u00e4.png")
+    assert len(FolderSource(root)) == 3

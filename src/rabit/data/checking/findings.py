@@ -22,6 +22,7 @@ PROBLEMS = {
     "bad-joints": "a file of joints that cannot be read",
     "bad-pairs": "a row of pairs.csv that cannot be used",
     "bad-references": "a row of a list of references that cannot be used",
+    "bad-split": "a list of what trains or tests that cannot be used",
     "cannot-open": "a corpus that its layout's reader refuses",
     "coloured-map": "a map with colours instead of ids",
     "damaged": "a picture that breaks off or is broken",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +11,15 @@ from rabit.data.checking.findings import Finding
 from rabit.data.corpus import FEWEST_PICTURES
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES, MAX_CLASSES, read_classes
 from rabit.data.layouts.find import LAYOUTS
-from rabit.data.layouts.folder import FolderCondition
+from rabit.data.layouts.folder import LISTED, FolderCondition
+from rabit.data.layouts.split import read_split
 from rabit.data.listing import (
     JOINT_ENDINGS,
     PAIR_COLUMNS,
     Photograph,
     first_few,
     read_pairs,
+    stem_of,
 )
 from rabit.data.references import read_references
 from rabit.data.text import read_rows, relative_name
@@ -60,6 +63,7 @@ def list_folder(root: Path, condition: FolderCondition) -> Listed:
         return Listed((), (), pairs, rows, classes, tuple(findings))
     images = _by_stem(root / "images", IMAGE_SUFFIXES, findings)
     findings += find_too_few(root / "images", len(images))
+    findings += _check_split(root, images)
     _check_references(root / "references.csv", images, findings)
     if condition == "canny":
         return Listed((), tuple(images.values()), (), 0, None, tuple(findings))
@@ -93,6 +97,17 @@ def find_too_few(folder: Path, count: int) -> list[Finding]:
         f"{FEWEST_PICTURES} or more: one is held out, and two are each other's exemplar"
     )
     return [Finding("too-few", (folder,), text)]
+
+
+def find_few_that_train(root: Path, train: Sequence[int]) -> list[Finding]:
+    """Says that a layout leaves too few photographs to train on, if it does."""
+    if len(train) > 1:
+        return []
+    text = (
+        f"{root}: the layout has {len(train)} photograph to train on and holds the others out, but "
+        "training needs 2 or more; move some to the side that trains"
+    )
+    return [Finding("too-few", (root,), text)]
 
 
 def find_rowless(path: Path, names: list[str]) -> list[Finding]:
@@ -133,15 +148,15 @@ def _by_stem(
         if not file.is_file() or file.suffix.lower() not in suffixes:
             if not (lossless and file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES):
                 findings.append(_stray(file, suffixes))
-        elif file.stem in files:
-            other = files[file.stem]
+        elif (stem := stem_of(file.name)) in files:
+            other = files[stem]
             text = (
                 f"{file}: has the stem of {other.name}, but stems tell which condition belongs to "
                 "which photograph; rename or remove one of them"
             )
             findings.append(Finding("same-stem", (file, other), text))
         else:
-            files[file.stem] = file
+            files[stem] = file
     return files
 
 
@@ -223,6 +238,16 @@ def _alone(image: Path, folder: Path, condition: FolderCondition, other: Path | 
         wanted, kind = f"{image.stem}.png", "no-map"
     text = f"{image}: no {_NOUNS[condition]}; add {wanted} to {folder}, or remove the photograph"
     return Finding(kind, (image,), text)
+
+
+def _check_split(root: Path, images: dict[str, Path]) -> list[Finding]:
+    """Finds what is wrong with train.txt and val.txt."""
+    try:
+        split = read_split(root, [image.name for image in images.values()], LISTED)
+    except (OSError, ValueError) as error:
+        return [Finding("bad-split", (root,), str(error))]
+    both = split is not None and split.train and split.test
+    return find_few_that_train(root, split.train) if split is not None and both else []
 
 
 def _check_references(path: Path, images: dict[str, Path], findings: list[Finding]) -> None:

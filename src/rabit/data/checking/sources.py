@@ -20,7 +20,7 @@ from rabit.data.checking.files import (
     nobody,
 )
 from rabit.data.checking.findings import Finding
-from rabit.data.checking.listing import find_rowless, find_too_few
+from rabit.data.checking.listing import find_few_that_train, find_rowless, find_too_few
 from rabit.data.checking.records import Looked, Record, Run, check_together
 from rabit.data.checking.swaps import draw_outlines
 from rabit.data.references import read_references
@@ -180,14 +180,8 @@ def _check_pair(source: Source, index: int) -> Finding | None:
 def _check_sides(source: Source) -> list[Finding]:
     """Finds too few pictures, of all or of those that the layout trains on."""
     few = find_too_few(source.root, len(source))
-    train = range(len(source)) if (split := _split(source)) is None else split.train
-    if few or len(train) > 1:
-        return few
-    text = (
-        f"{source.root}: the layout has {len(train)} photograph to train on and holds the others "
-        "out, but training needs 2 or more; move some to the side that trains"
-    )
-    return [Finding("too-few", (source.root,), text)]
+    split = _split(source)
+    return few or ([] if split is None else find_few_that_train(source.root, split.train))
 
 
 def _split(source: Source) -> Split | None:

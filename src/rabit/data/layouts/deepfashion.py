@@ -8,12 +8,14 @@ from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
 from rabit.data.images import IMAGE_SUFFIXES
-from rabit.data.listing import JOINT_ENDINGS, find_references, first_few
+from rabit.data.layouts.split import read_split
+from rabit.data.listing import JOINT_ENDINGS, find_references
 from rabit.data.pose import POSE_CHANNELS, PosePicture, read_pose
 from rabit.data.pose_files import SUBSET
 from rabit.data.references import read_references
-from rabit.data.source import ReferenceList, Source, Split
-from rabit.data.text import read_rows, relative_name
+from rabit.data.source import ReferenceList, Source
+
+LISTED = "paths like img/WOMEN/…/01_1_front.jpg from the folder of img/"
 
 
 class DeepFashionSource(Source):
@@ -57,7 +59,7 @@ class DeepFashionSource(Source):
             POSE_CHANNELS,
             names,
             flips=False,
-            split=_read_split(root, names),
+            split=read_split(root, names, LISTED, partial=True),
             partners=_rows(partners, len(names)),
         )
 
@@ -114,38 +116,3 @@ def _rows(partners: dict[int, tuple[int, ...]], count: int) -> Sequence[Sequence
     """A row of partners for each photograph, or no rows where none has any."""
     rows = [tuple(other for other in partners.get(i, ()) if other != i) for i in range(count)]
     return rows if any(rows) else ()
-
-
-def _read_split(root: Path, names: Sequence[str]) -> Split | None:
-    """Reads train.txt and val.txt; None where there is neither."""
-    files = (root / "train.txt", root / "val.txt")
-    index = {name: i for i, name in enumerate(names)}
-    train, test = (_read_list(path, index) if path.exists() else None for path in files)
-    if train is None and test is None:
-        return None
-    everything = set(range(len(names)))
-    train = everything - (test or set()) if train is None else train
-    test = everything - train if test is None else test
-    both = sorted(names[i] for i in train & test)
-    if both:
-        raise ValueError(
-            f"{files[1]}: {first_few(both)} in train.txt as well; no photograph may both train and "
-            "test, remove it from one of the two"
-        )
-    return Split(train=tuple(sorted(train)), test=tuple(sorted(test)))
-
-
-def _read_list(path: Path, index: dict[str, int]) -> set[int]:
-    """Reads the photographs that a list names, without those that are not there."""
-    listed = set()
-    for row in read_rows(path):
-        if len(row.cells) != 1:
-            raise ValueError(f"{row.where}: {len(row.cells)} cells, expected one name a row")
-        listed.add(relative_name(row.cells[0], row.where))
-    found = {index[name] for name in listed if name in index}
-    if listed and not found:
-        raise ValueError(
-            f"{path}: none of its {len(listed)} photographs is there, such as {min(listed)}; "
-            "expected paths like img/WOMEN/…/01_1_front.jpg from the folder of img/"
-        )
-    return found

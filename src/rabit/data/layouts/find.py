@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
+from rabit.data.images import IMAGE_SUFFIXES
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import (
     MASKGAN_MAPS,
@@ -226,5 +227,12 @@ def _unknown(root: Path) -> str:
     folders = [e for e in entries if e.is_dir() and os.access(e, os.R_OK | os.X_OK)]
     inside = [e for e in folders if any(layout.fits(e) for layout in LAYOUTS.values())]
     advice = f"; did you mean {inside[0]}?" if inside else ";"
+    pictures = sum(entry.suffix.lower() in IMAGE_SUFFIXES for entry in entries)
+    if pictures and not inside:
+        return (
+            f"{root}: in no known layout, {pictures} pictures lie in it; put photographs into its "
+            "images/ and their maps into its labels/, with the classes' names in classes.txt, or "
+            "give the folder above if they lie so already; docs/data.md has all layouts"
+        )
     expected = "; ".join(f"{name}: {layout.expects}" for name, layout in LAYOUTS.items())
     return f"{root}: in no known layout, it has {found}{advice} Expected one of {expected}"

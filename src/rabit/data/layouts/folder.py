@@ -11,6 +11,7 @@ from typing import ClassVar, Literal, get_args
 from rabit.config import Kind
 from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
 from rabit.data.images import IMAGE_SUFFIXES, read_classes, read_image
+from rabit.data.layouts.split import read_split
 from rabit.data.listing import (
     Pair,
     Photograph,
@@ -34,6 +35,9 @@ KINDS_OF_CONDITIONS: dict[FolderCondition, Kind] = {
 }
 """The kind of each condition."""
 
+LISTED = "the name of a file in images/ a row"
+"""What train.txt and val.txt have."""
+
 # A word of its own at either end: "left eye", "l_brow", "Eye (right)"; or how the name begins.
 _SIDED = re.compile(
     r"^(left|right)|(?<![a-z])(left|right)(?![a-z])|(?<![a-z])[lr][ _.-]|[ _.-][lr]$", re.I
@@ -52,9 +56,10 @@ class FolderSource(Source):
     - canny: the edges of the photographs themselves, for which no files are needed.
 
     A photograph and its condition have the same stem; maps and drawings have the photograph's
-    size, and joints lie in its pixels. Lists of references are read from references.csv
-    (`key,ref1,ref2,…`, names as in images/). Of labels, pairs with a ground truth are read from
-    pairs.csv (`read_pairs`).
+    size, and joints lie in its pixels. train.txt and val.txt, a name as in images/ a row, say what
+    trains and what tests; where there is one of them only, the other side is everything else. Lists
+    of references are read from references.csv (`key,ref1,ref2,…`, names as in images/). Of labels,
+    pairs with a ground truth are read from pairs.csv (`read_pairs`).
 
     Args:
         root: the folder.
@@ -91,7 +96,9 @@ class FolderSource(Source):
         names = [photograph.image.name for photograph in self._photographs]
         if flips is None:
             flips = not (labels and names_sides(channels)) and self.condition != "pose"
-        super().__init__(root, KINDS_OF_CONDITIONS[self.condition], channels, names, flips)
+        split = read_split(root, names, LISTED)
+        kind = KINDS_OF_CONDITIONS[self.condition]
+        super().__init__(root, kind, channels, names, flips, split)
 
     def load(self, index: int) -> Picture:
         """Reads a picture, see `Source.load`."""
