@@ -354,6 +354,9 @@ def test_classes_of_a_condition_without_any_are_refused() -> None:
 
 def test_wrong_inputs_are_named(translator: Translator) -> None:
     two = [LABELS, LABELS]
+    nameless: Any = ["photo.png"]
+    with pytest.raises(ValueError, match=r"exemplars\[0\] is a str, expected rabit.Exemplar"):
+        translator.combine(LABELS, nameless)
     with pytest.raises(ValueError, match="condition has 2 items, expected one"):
         translator.combine(two, [ONE])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"exemplars\[1\] has 2 items, expected one"):

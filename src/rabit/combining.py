@@ -55,8 +55,8 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
         that has no classes.
 
     Raises:
-        ValueError: there are no exemplars, a weight is negative or no number, a class is not the
-            model's, or the exemplars of a class have no weight.
+        ValueError: there are no exemplars, one is something else, a weight is negative or no
+            number, a class is not the model's, or the exemplars of a class have no weight.
     """
     if not exemplars:
         raise ValueError("exemplars is empty, expected at least one")
@@ -65,6 +65,11 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
     claims = torch.zeros(len(exemplars), columns, dtype=torch.bool)
     for i, exemplar in enumerate(exemplars):
         name = f"exemplars[{i}]"
+        if not isinstance(exemplar, Exemplar):
+            raise ValueError(
+                f"{name} is a {type(exemplar).__name__}, expected rabit.Exemplar(photograph, its "
+                "condition, …)"
+            )
         if not 0 <= exemplar.weight <= MAX_WEIGHT:
             raise ValueError(
                 f"{name}.weight is {exemplar.weight}, expected a number from 0 to {MAX_WEIGHT:g}"
