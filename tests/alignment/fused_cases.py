@@ -168,6 +168,8 @@ def test_carrying(
         ({"chunk": 3, "k": 1}, torch.float32),
         ({"chunk": 1}, torch.float32),
         ({"descriptor": "mean"}, torch.float32),
+        ({"descriptor": "mean"}, torch.bfloat16),
+        ({"descriptor": "mean", "chunk": 3}, torch.float32),
         ({"border": 1}, torch.float32),
         ({"overlap": True}, torch.float32),
         ({"overlap": True, "shortlist": 8}, torch.float32),
@@ -227,15 +229,26 @@ def test_the_whole_path(
         assert torch.equal(bare_one, other)
 
 
-@pytest.mark.parametrize(("side", "block", "channels"), ((64, 2, 300), (128, 2, 40), (128, 1, 6)))
-def test_many_blocks(side: int, block: int, channels: int, eager: Callable[[bool], None]) -> None:
+@pytest.mark.parametrize(
+    ("side", "block", "channels", "descriptor"),
+    ((64, 2, 300, "concat"), (128, 2, 40, "concat"), (128, 1, 6, "concat"), (64, 2, 300, "mean")),
+)
+def test_many_blocks(
+    side: int, block: int, channels: int, descriptor: str, eager: Callable[[bool], None]
+) -> None:
     """Rows that more than one warp holds, the longest of them in programs that do not attend."""
     x, z = normal(1, channels, 2, 8), normal(1, channels, side, side, seed=1)
     inputs = (x.requires_grad_(), z.requires_grad_())
     values = normal(1, 5, side, side, seed=2)
 
     def both() -> tuple[Tensor, tuple[Tensor, ...]]:
-        warped = correspond(x, z, block=block, epsilon=0.1, temperature=0.1).warp(values)
+        options: dict[str, Any] = {
+            "block": block,
+            "epsilon": 0.1,
+            "temperature": 0.1,
+            "descriptor": descriptor,
+        }
+        warped = correspond(x, z, **options).warp(values)
         return warped, gradients(warped, inputs)
 
     wanted, pulled = both()
@@ -243,6 +256,23 @@ def test_many_blocks(side: int, block: int, channels: int, eager: Callable[[bool
     found, received = both()
     assert close(found, wanted)
     assert all(map(close, received, pulled))
+
+
+@pytest.mark.parametrize("descriptor", ("concat", "mean"))
+def test_both_descriptors_take_the_one_step(
+    descriptor: Any, eager: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    eager(True)
+    means: list[bool] = []
+
+    def step(*arguments: Any) -> Any:
+        means.append(arguments[-1])
+        return fused_bilevel.fused_bilevel(*arguments)
+
+    monkeypatch.setattr(bilevel, "fused_bilevel", step)
+    x, z = (normal(1, 6, 8, 8, seed=seed) for seed in range(2))
+    correspond(x, z, descriptor=descriptor)
+    assert means == [descriptor == "mean"]
 
 
 def test_scores_of_one_product_are_held_at_a_time(

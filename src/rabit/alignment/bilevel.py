@@ -18,7 +18,7 @@ from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.products import candidate_products
 from rabit.alignment.ranking import Ranking
 from rabit.alignment.shortlist import rank_shortlist
-from rabit.config import CONFIDENCES
+from rabit.config import CONFIDENCES, DESCRIPTORS
 from rabit.functional.blocks import from_nested_blocks, nested_order, overlapping_blocks
 from rabit.functional.finite import check_finite
 from rabit.functional.normalise import unit_blocks
@@ -82,10 +82,10 @@ def bilevel(
     _check_options(k, coarse, coarse_k, border, overlap, shortlist, descriptor, confidence)
     size, exemplar_size = (x.shape[2], x.shape[3]), (z.shape[2], z.shape[3])
     by_position = border > 0 or overlap
-    paper = (descriptor, confidence) == ("concat", "block")
-    plain = paper and not (coarse or by_position or shortlist)
-    if plain and can_fuse_levels(x, z, block, k):
-        ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk)
+    plain = confidence == "block" and not (coarse or by_position or shortlist)
+    if plain and descriptor in DESCRIPTORS and can_fuse_levels(x, z, block, k):
+        mean = descriptor == "mean"
+        ranking, weights = fused_bilevel(x, z, block, k, temperature, epsilon, chunk, mean)
         places = ranking.indices
     else:
         check_finite(x, z)

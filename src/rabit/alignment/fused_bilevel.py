@@ -33,6 +33,7 @@ from rabit.functional.fused import (
     search_numbers,
     warps,
 )
+from rabit.functional.fused_means import mean_rows, mean_rows_gradient
 from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
 from rabit.functional.normalise import SMALLEST_NORM
 from rabit.functional.threshold import MAX_ITERATIONS
@@ -77,8 +78,9 @@ def fused_bilevel(
     temperature: float,
     epsilon: float,
     chunk: int | None = None,
+    mean: bool = False,
 ) -> tuple[Ranking, Float[Tensor, "B N b k*b"]]:
-    """Ranks blocks by concatenated features and attends inside of those that are retrieved.
+    """Ranks blocks by their features and attends inside of those that are retrieved.
 
     Args:
         x: (B, C, H, W) features of the condition.
@@ -88,6 +90,8 @@ def fused_bilevel(
         temperature: of the attention, > 0.
         epsilon: of the ranking, > 0.
         chunk: query blocks at a time; chosen from the sizes if None.
+        mean: whether blocks are described by their mean feature instead of all, one after another;
+            it is rounded as the features are.
 
     Returns:
         The ranking of `rank_levels` and the weights of `attend_blocks`.
@@ -98,7 +102,7 @@ def fused_bilevel(
     check_topk(z.shape[2] * z.shape[3] // block**2, k, epsilon)
     # Without a graph its bookkeeping is left out, which takes as long as a launch.
     graph = torch.is_grad_enabled() and (x.requires_grad or z.requires_grad)
-    options = (block, k, 1 / temperature, epsilon, chunk)
+    options = (block, k, 1 / temperature, epsilon, chunk, mean)
     found = _Levels.apply(x, z, *options) if graph else _levels(x, z, *options)[0]
     weights, *ranking = found
     return Ranking(*ranking), weights
@@ -106,7 +110,14 @@ def fused_bilevel(
 
 @full_precision
 def _levels(
-    x: Tensor, z: Tensor, block: int, k: int, sharpness: float, epsilon: float, chunk: int | None
+    x: Tensor,
+    z: Tensor,
+    block: int,
+    k: int,
+    sharpness: float,
+    epsilon: float,
+    chunk: int | None,
+    mean: bool,
 ) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     """Returns the weights and the ranking's fields, and what the backward pass needs."""
     if x.shape == z.shape and x.stride() == z.stride():
@@ -116,15 +127,17 @@ def _levels(
     units, scales = zip(*normalised, strict=True)
     finite = LaterCheck(scales)
     queries, exemplars = _sides(units)
+    described = [mean_rows(unit, SMALLEST_NORM) for unit in units] if mean else []
+    scale = 1.0 if mean else 1 / block**2
     lead = queries.shape[:2]
     solved = Solved.empty(lead[0] * lead[1], k, x)
     weights = None
     if power_of_two(exemplars.shape[1]) <= LARGEST_TOGETHER:
         weights = x.new_empty((*queries.shape[:3], k * block**2), dtype=torch.float32)
     sides = (queries, exemplars, solved, weights)
-    for first, rows, columns, _ in _products(queries, exemplars, chunk):
+    for first, rows, columns, _ in _products(_descriptors(units, described), chunk):
         # No name holds the scores: their memory is that of the next ones.
-        _rank(wide_product(rows, columns.T), first, *sides, 1 / block**2, epsilon, sharpness)
+        _rank(wide_product(rows, columns.T), first, *sides, scale, epsilon, sharpness)
     indices = solved.indices.view(*lead, k)
     scores, logits, mass, log_mass = solved.chosen.view(4, *lead, k).unbind()
     pivot, shift, spread, residual, threshold = solved.each.view(5, *lead).unbind()
@@ -132,7 +145,8 @@ def _levels(
         weights = attention_weights(queries, exemplars, indices, log_mass, sharpness)
     finite.check(x, z)
     found = (weights, indices, mass, log_mass, scores[..., 0], threshold, residual)
-    return found, (indices, logits, pivot, shift, spread, weights, *units, *scales)
+    more = [each for pair in described for each in pair]
+    return found, (indices, logits, pivot, shift, spread, weights, *units, *scales, *more)
 
 
 def _rank(
@@ -203,10 +217,11 @@ class _Levels(torch.autograd.Function):
         sharpness: float,
         epsilon: float,
         chunk: int | None,
+        mean: bool,
     ) -> tuple[Tensor, ...]:
-        found, kept = _levels(x, z, block, k, sharpness, epsilon, chunk)
+        found, kept = _levels(x, z, block, k, sharpness, epsilon, chunk, mean)
         _, indices, _, _, _, threshold, residual = found
-        ctx.options = (block, sharpness, epsilon, chunk)
+        ctx.options = (block, sharpness, epsilon, chunk, mean)
         ctx.sizes = (x.shape[2:], z.shape[2:])
         ctx.save_for_backward(*kept)
         ctx.mark_non_differentiable(indices, threshold, residual)
@@ -219,10 +234,12 @@ class _Levels(torch.autograd.Function):
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         grad_weights, _, grad_mass, grad_log_mass, grad_peak, _, _ = grads
         if all(each is None for each in grads):
-            return (None,) * 7
+            return (None,) * 8
         indices, logits, pivot, shift, spread, weights, *rest = ctx.saved_tensors
-        units, scales = rest[: len(rest) // 2], rest[len(rest) // 2 :]
-        block, sharpness, epsilon, chunk = ctx.options
+        block, sharpness, epsilon, chunk, mean = ctx.options
+        count = len(rest) // (4 if mean else 2)
+        units, scales, more = rest[:count], rest[count : 2 * count], rest[2 * count :]
+        described = list(zip(more[::2], more[1::2], strict=True))
         k = indices.shape[2]
         queries, exemplars = _sides(units)
         pulls = [torch.empty_like(unit) for unit in units]
@@ -245,25 +262,35 @@ class _Levels(torch.autograd.Function):
         )
         plan = (indices.view(-1, k), pull.view(-1, k), pivot, shift, spread, 4.0 / epsilon)
         peak = None if grad_peak is None else grad_peak.flatten()
-        for first, rows, columns, image in _products(queries, exemplars, chunk):
+        ranked, received = pulls, spent
+        if mean:
+            ranked = [torch.zeros_like(each) for each, _ in described]
+            received = torch.zeros_like(_sides(ranked)[1], dtype=torch.float32)
+        to_rows = _sides(ranked)[0].flatten(0, 1).flatten(1)
+        scale = 1.0 if mean else 1 / block**2
+        for first, rows, columns, image in _products(_descriptors(units, described), chunk):
             # The gradient is rounded as the features are, for a product like the scores'.
             grad = score_gradient_rows(
                 wide_product(rows, columns.T),
                 *plan,
                 peak,
                 rows.dtype,
-                scale=1 / block**2,
+                scale=scale,
                 first=first,
             )
-            to_queries.view(-1, rows.shape[1])[first : first + len(rows)].addmm_(grad, columns)
-            spent[image].view_as(columns).add_(wide_product(grad.T, rows))
+            to_rows[first : first + len(rows)].addmm_(grad, columns)
+            received[image].view_as(columns).add_(wide_product(grad.T, rows))
             del grad  # its memory is that of the next one
         to_exemplars.copy_(spent)
+        if mean:
+            _sides(ranked)[1].copy_(received)
+            for pulled_mean, pair, pull_of_unit in zip(ranked, described, pulls, strict=True):
+                mean_rows_gradient(pulled_mean, *pair, pull_of_unit)
         pulled = [
             unit_rows_gradient(*each, block)
             for each in zip(pulls, units, scales, ctx.sizes[: len(units)], strict=True)
         ]
-        return (*_sides(pulled), None, None, None, None, None)
+        return (*_sides(pulled), *[None] * 6)
 
 
 def _sides(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
@@ -271,13 +298,21 @@ def _sides(tensors: Sequence[Tensor]) -> Sequence[Tensor]:
     return tensors[0].chunk(2) if len(tensors) == 1 else tensors
 
 
+def _descriptors(
+    units: Sequence[Tensor], described: Sequence[tuple[Tensor, Tensor]]
+) -> Sequence[Float[Tensor, "B N D"]]:
+    """What blocks are ranked by, of queries and exemplars."""
+    return _sides([pair[0] for pair in described] or [unit.flatten(2) for unit in units])
+
+
 def _products(
-    queries: Float[Tensor, "B N b C"], exemplars: Float[Tensor, "B M b C"], chunk: int | None
+    descriptors: Sequence[Float[Tensor, "B N D"]], chunk: int | None
 ) -> Iterator[tuple[int, Tensor, Tensor, int]]:
     """Descriptors whose products are made at once: the number of the first row in the whole batch,
     rows, columns, and the number of their image.
     """
-    count, own, other = queries.shape[1], queries.flatten(2), exemplars.flatten(2)
+    own, other = descriptors
+    count = own.shape[1]
     step = min(count, rows_at_once(own, other, chunk))
     for image, (rows, columns) in enumerate(zip(own.unbind(), other.unbind(), strict=True)):
         if step == count:
