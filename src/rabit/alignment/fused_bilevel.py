@@ -209,19 +209,11 @@ def _rank(
 class _Levels(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any,
-        x: Tensor,
-        z: Tensor,
-        block: int,
-        k: int,
-        sharpness: float,
-        epsilon: float,
-        chunk: int | None,
-        mean: bool,
+        ctx: Any, x: Tensor, z: Tensor, block: int, k: int, *rest: Any
     ) -> tuple[Tensor, ...]:
-        found, kept = _levels(x, z, block, k, sharpness, epsilon, chunk, mean)
+        found, kept = _levels(x, z, block, k, *rest)
         _, indices, _, _, _, threshold, residual = found
-        ctx.options = (block, sharpness, epsilon, chunk, mean)
+        ctx.options = (block, *rest)
         ctx.sizes = (x.shape[2:], z.shape[2:])
         ctx.save_for_backward(*kept)
         ctx.mark_non_differentiable(indices, threshold, residual)
