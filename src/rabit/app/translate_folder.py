@@ -44,7 +44,7 @@ class Item:
 
 
 def run_translate_folder(
-    conditions: Path,
+    condition: Path,
     exemplar: Path,
     exemplar_condition: Path | None,
     model: str,
@@ -56,7 +56,7 @@ def run_translate_folder(
     """Translates every condition of a folder; pictures that are there already are left alone.
 
     Args:
-        conditions: the folder.
+        condition: the folder of conditions.
         exemplar: a photograph for all, or a folder with one of the same name for each.
         exemplar_condition: the exemplar's condition, or a folder with one for each exemplar.
         model: as for one picture, like the next three.
@@ -70,9 +70,9 @@ def run_translate_folder(
         ValueError: a file does not fit the model, or files do not belong together; it is named.
         OSError: a place cannot be written to.
     """
-    _check_folders(outputs, (conditions, exemplar, exemplar_condition))
+    _check_folders(outputs, (condition, exemplar, exemplar_condition))
     translator = open_model(model, device, precision)
-    items = list_items(conditions, exemplar, exemplar_condition, translator.config.condition)
+    items = list_items(condition, exemplar, exemplar_condition, translator.config.condition)
     there = [item for item in items if _done(item, outputs)]
     left = items if outputs.overwrite else [item for item in items if item not in there]
     if there and not outputs.overwrite:
