@@ -13,7 +13,7 @@ from typer.testing import Result
 
 from rabit import __version__
 from rabit.app import commands, data_scenes_command
-from rabit.app.display import duration
+from rabit.app.display import SECONDS_A_LINE, Bar, duration
 from rabit.app.errors import describe
 from rabit.app.options import parse_size, pick_device
 
@@ -185,3 +185,14 @@ def test_a_gpu_that_is_not_there_is_refused(monkeypatch: pytest.MonkeyPatch) -> 
     assert pick_device("cuda:1") == torch.device("cuda:1")
     with pytest.raises(ValueError, match="--device cuda:2: expected cuda:0 to cuda:1"):
         pick_device("cuda:2")
+
+
+def test_progress_is_told_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = iter([0.0, 1.0, SECONDS_A_LINE, SECONDS_A_LINE, SECONDS_A_LINE + 1])
+    monkeypatch.setattr("rabit.app.display.time.monotonic", lambda: next(now))
+    bar = Bar("pictures")
+    for done in (1, 2, 3):
+        bar(done, 9)
+    assert capsys.readouterr().err == "note: pictures: 2 of 9\n"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from rabit.training.loop import Progress as TrainingProgress
+from rabit.app.errors import note
+
+if TYPE_CHECKING:  # not to load what trains for a bar
+    from rabit.training.loop import Progress as TrainingProgress
+
+SECONDS_A_LINE = 30.0
 
 
 class Bar:
-    """A progress bar for a known number of items; silent where there is no terminal.
+    """A progress bar for a known number of items; without a terminal a line every half minute.
 
     Args:
         title: what the items are.
@@ -21,6 +28,8 @@ class Bar:
 
     def __init__(self, title: str) -> None:
         console = Console(stderr=True)
+        self.title = title
+        self.told = time.monotonic()
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -46,7 +55,11 @@ class Bar:
 
     def __call__(self, done: int, total: int, title: str | None = None) -> None:
         """Shows how many items are done, and if it is given what comes next."""
-        self.progress.update(self.task, completed=done, total=total, description=title)
+        self.title = self.title if title is None else title
+        self.progress.update(self.task, completed=done, total=total, description=self.title)
+        if self.progress.disable and time.monotonic() - self.told >= SECONDS_A_LINE:
+            self.told = time.monotonic()
+            note(f"{self.title}: {done} of {total}")
 
 
 class TrainingDisplay:

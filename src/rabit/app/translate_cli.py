@@ -21,6 +21,7 @@ from rabit.app.arguments import (
     Warped,
 )
 from rabit.app.translate_command import Outputs, print_outputs, run_edit, run_translate
+from rabit.app.translate_folder import run_translate_folder
 
 
 def translate_command(
@@ -52,12 +53,7 @@ def translate_command(
     that a call that was stopped goes on.
     """
     outputs = Outputs(out, warped, confidence, grid, overwrite)
-    run = run_translate
-    if condition.is_dir():
-        # Its progress bar loads libraries that one picture does without.
-        from rabit.app.translate_folder import run_translate_folder
-
-        run = run_translate_folder
+    run = run_translate_folder if condition.is_dir() else run_translate
     run(condition, exemplar, exemplar_condition, model, device, precision, seed, outputs)
     print_outputs(outputs)
 
