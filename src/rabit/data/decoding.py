@@ -201,5 +201,6 @@ def id_pixels(decoded: Decoded, name: str) -> Integer[np.ndarray, "H W"]:
             return values[..., 0]
     raise ValueError(
         f"{name}: a picture of mode {image.mode} with colours or transparency, expected a label "
-        "map with one class id a pixel; save it as 8-bit grey or palette PNG (mode L or P)"
+        "map with one class id a pixel; save it as 8-bit grey or palette PNG (mode L or P), or "
+        "turn colours into ids with rabit data colours"
     )

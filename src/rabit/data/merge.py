@@ -132,34 +132,53 @@ def merge_corpus(
     """
     merged = read_merge(merge, read_classes(folder / "classes.txt"))
     photographs = match_maps(folder / "images", folder / "labels")
-    write = partial(_write, photographs, merged, progress)
-    write_listed(out, WHAT, write, overwrite)
+    ids = partial(_merged_ids, merged)
+    write_listed(
+        out, WHAT, partial(write_maps, photographs, merged.classes, ids, progress), overwrite
+    )
     return merged
 
 
-def _write(
+def _merged_ids(merged: Merge, path: Path) -> Int64[np.ndarray, "H W"]:
+    """Reads a map and gives it the new ids."""
+    ids: Int64[np.ndarray, "H W"] = merged.table[read_labels(path, len(merged.table))]
+    if ids.min() < 0:
+        unknown = np.unique(read_labels(path, MAX_CLASSES)[ids < 0])
+        raise ValueError(
+            f"{path}: ids {', '.join(map(str, unknown[:8]))} are in no line of what is merged; add "
+            "them to one"
+        )
+    return ids
+
+
+def write_maps(
     photographs: Sequence[Photograph],
-    merged: Merge,
+    classes: Sequence[str],
+    ids: Callable[[Path], Int64[np.ndarray, "H W"]],
     progress: Callable[[int, int], None] | None,
     folder: Path,
 ) -> None:
-    """Writes the corpus to a new folder."""
+    """Writes a plain folder of photographs, whose bytes stay, and of maps with other ids.
+
+    Args:
+        photographs: with their maps.
+        classes: names of the ids.
+        ids: returns a map's new ids.
+        progress: called with the number of maps written and their total.
+        folder: a new folder.
+
+    Raises:
+        ValueError: a map cannot be read, or holds what has no id; it is named.
+    """
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True)
-    text = "".join(f"{name}\n" for name in merged.classes)
+    text = "".join(f"{name}\n" for name in classes)
     (folder / "classes.txt").write_text(text, encoding="utf-8", newline="\n")
     assert np.iinfo(np.uint16).max + 1 >= MAX_CLASSES
-    dtype = np.uint8 if len(merged.classes) <= 256 else np.uint16
+    dtype = np.uint8 if len(classes) <= 256 else np.uint16
     for index, photograph in enumerate(photographs, start=1):
-        ids = merged.table[read_labels(photograph.condition, len(merged.table))]
-        if ids.min() < 0:
-            unknown = np.unique(read_labels(photograph.condition, MAX_CLASSES)[ids < 0])
-            raise ValueError(
-                f"{photograph.condition}: ids {', '.join(map(str, unknown[:8]))} are in no line of "
-                "what is merged; add them to one"
-            )
-        stem = photograph.image.stem
-        Image.fromarray(ids.astype(dtype)).save(folder / "labels" / f"{stem}.png")
+        labels = Image.fromarray(ids(photograph.condition).astype(dtype))
+        labels.save(folder / "labels" / f"{photograph.image.stem}.png")
         shutil.copyfile(photograph.image, folder / "images" / photograph.image.name)
         if progress is not None:
             progress(index, len(photographs))

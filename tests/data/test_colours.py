@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from rabit.app.cli import app
+from rabit.data.colours import number_colours, read_coloured_map, read_colours
+from rabit.data.images import read_classes, read_labels
+from rabit.data.layouts.folder import FolderSource
+
+LINES = "sky: #4682b4\nground: 128 64 128, 0 0 0\n"
+PIXELS = ((0x46, 0x82, 0xB4), (128, 64, 128), (0, 0, 0))
+IDS = (0, 1, 1)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Two photographs with coloured maps, of stripes in the colours of PIXELS."""
+    root = tmp_path / "corpus"
+    for name in ("images", "labels"):
+        (root / name).mkdir(parents=True)
+    stripes = np.repeat(np.array(PIXELS, np.uint8)[:, None], 8, axis=1).repeat(4, axis=0)
+    for stem in ("a", "b"):
+        Image.new("RGB", (8, 12), "red").save(root / "images" / f"{stem}.jpg")
+        Image.fromarray(stripes).save(root / "labels" / f"{stem}.png")
+    (root / "colours.txt").write_text(LINES)
+    return root
+
+
+def test_colours_become_ids_in_the_order_of_the_lines(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    number_colours(corpus, corpus / "colours.txt", out)
+    assert read_classes(out / "classes.txt") == ("sky", "ground")
+    for stem in ("a", "b"):
+        ids = read_labels(out / "labels" / f"{stem}.png", 2)
+        assert ids[::4, 0].tolist() == list(IDS) and (ids == ids[:, :1]).all()
+        name = f"images/{stem}.jpg"
+        assert (out / name).read_bytes() == (corpus / name).read_bytes()
+    assert len(FolderSource(out)) == 2
+
+
+def test_other_colours_are_named_or_take_the_nearest(corpus: Path) -> None:
+    colours, path = read_colours(corpus / "colours.txt"), corpus / "labels" / "a.png"
+    pixels = np.array(Image.open(path))
+    pixels[0, 0] = (130, 60, 127)
+    pixels[11, :2] = (9, 3, 0)
+    Image.fromarray(pixels).save(path)
+    with pytest.raises(ValueError, match=r"a.png: 3.12% .* most often #090300, #823c7f; list them"):
+        read_coloured_map(path, colours)
+    ids = read_coloured_map(path, colours, nearest=True)
+    assert (ids[0, 0], ids[0, 1], ids[11, 0]) == (1, 0, 1)
+
+
+def test_the_nearest_colour_is_that_of_the_least_square(corpus: Path) -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(corpus / "labels" / "a.png")
+    colours = read_colours(corpus / "colours.txt")
+    squares = ((pixels[:, :, None].astype(int) - np.array(PIXELS)) ** 2).sum(axis=-1)
+    found = read_coloured_map(corpus / "labels" / "a.png", colours, nearest=True)
+    assert np.array_equal(found, np.array(IDS)[squares.argmin(axis=-1)])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    (
+        ("sky #4682b4\n", "line 1 is 'sky #4682b4', expected NAME: COLOUR"),
+        ("sky:\n", "expected NAME: COLOUR"),
+        ("sky: blue\n", "line 1: 'blue' is no colour; expected #rrggbb"),
+        ("sky: 1 2 256\n", "'1 2 256' is no colour"),
+        ("a: #000000\nb: 0 0 0\n", "line 2: 0 0 0 is the colour of 'a' already"),
+        ("a: #000000, #000000\n", "line 1: #000000 is the colour of 'a' already"),
+        ("a: #000000\na: #000001\n", "line 2: 'a' has a line already"),
+        ("\n", "0 classes, expected 1 to"),
+    ),
+)
+def test_wrong_lines(corpus: Path, tmp_path: Path, text: str, message: str) -> None:
+    (corpus / "colours.txt").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        number_colours(corpus, corpus / "colours.txt", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_command_writes_all_or_nothing(corpus: Path, tmp_path: Path) -> None:
+    def run(*more: str) -> tuple[int, str]:
+        given = ("data", "colours", corpus, corpus / "colours.txt", "--out", tmp_path / "out")
+        result = CliRunner().invoke(app, [*map(str, given), *more])
+        return result.exit_code, " ".join(result.output.split())
+
+    Image.new("RGB", (8, 12), "white").save(corpus / "labels" / "b.png")
+    code, said = run()
+    assert code == 1 and "b.png: 100.00% of the pixels have colours of no class" in said
+    assert not (tmp_path / "out").exists()
+    assert run("--nearest") == (0, f"3 colours became 2 classes: {tmp_path / 'out'}")
+    assert run("--nearest")[0] == 1
+    assert run("--nearest", "--overwrite")[0] == 0
