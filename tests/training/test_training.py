@@ -378,12 +378,13 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [good]
 
 
-def test_features_that_are_not_finite_stop_with_the_step() -> None:
+@pytest.mark.parametrize("number", (float("nan"), 1e30))
+def test_features_that_cannot_be_compared_stop_with_the_step(number: float) -> None:
     state = new_state(tiny_experiment())
     with torch.no_grad():
         parameter = state.network.get_parameter("alignment.head.enter.bias")
-        parameter.fill_(float("nan"))
-    with pytest.raises(FloatingPointError, match="step 0: the network's own features are not"):
+        parameter.normal_(generator=torch.Generator().manual_seed(0)).mul_(number)
+    with pytest.raises(FloatingPointError, match="step 0: the network's own features cannot"):
         step(state, tiny_batch())
 
 
