@@ -325,7 +325,7 @@ def test_a_condition_without_classes_has_one_share() -> None:
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ([], "exemplars is empty, expected at least one"),
+        ([], "exemplars is empty, expected a list of at least one"),
         ([exemplar(weight=-1)], r"exemplars\[0\].weight is -1, expected a number from 0"),
         ([ONE, exemplar(weight=float("nan"))], r"exemplars\[1\].weight is nan"),
         ([exemplar(weight=float("inf"))], r"exemplars\[0\].weight is inf"),
@@ -357,6 +357,9 @@ def test_wrong_inputs_are_named(translator: Translator) -> None:
     nameless: Any = ["photo.png"]
     with pytest.raises(ValueError, match=r"exemplars\[0\] is a str, expected rabit.Exemplar"):
         translator.combine(LABELS, nameless)
+    alone: Any = ONE
+    with pytest.raises(ValueError, match="exemplars is 'Exemplar', expected a list"):
+        translator.combine(LABELS, alone)
     with pytest.raises(ValueError, match="condition has 2 items, expected one"):
         translator.combine(two, [ONE])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"exemplars\[1\] has 2 items, expected one"):

@@ -58,8 +58,9 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
         ValueError: there are no exemplars, one is something else, a weight is negative or no
             number, a class is not the model's, or the exemplars of a class have no weight.
     """
-    if not exemplars:
-        raise ValueError("exemplars is empty, expected at least one")
+    if not isinstance(exemplars, Sequence) or not exemplars:
+        found = "empty" if isinstance(exemplars, Sequence) else repr(type(exemplars).__name__)
+        raise ValueError(f"exemplars is {found}, expected a list of at least one rabit.Exemplar")
     columns = config.channels if config.kind == "semantic" else 1
     weights = torch.zeros(len(exemplars), columns, dtype=torch.float64)
     claims = torch.zeros(len(exemplars), columns, dtype=torch.bool)

@@ -331,6 +331,11 @@ def test_a_folder_without_pairs_can_be_previewed(
         (["--set", "train.window=1.5"], "train.window is 1.5, expected a share above 0"),
         (["--steps", "0"], "--steps 0"),
         (["--device", "tpu"], "--device tpu: expected cpu or cuda"),
+        (
+            ["--backbone", "none", "--backbone-weights", "w.pth"],
+            "w.pth: the perceptual backbone none",
+        ),
+        (["--backbone-weights", "w.pth"], "the perceptual backbone random reads no file"),
         (["--threads", "0"], "--threads 0"),
         (["--seed", "10000"], "below 10000"),
         (["--backbone", "vgg19"], "--backbone-weights FILE"),

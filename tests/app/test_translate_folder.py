@@ -74,6 +74,12 @@ def test_one_note_for_all_maps_of_exemplars(run: Run, model: Path, folders: Path
         (("none", "looks", "--out", "made"), "none: no file that can be a condition"),
         (("maps", "gone.jpg", "--out", "made"), "gone.jpg"),
         (("maps", "odd", "--out", "made"), "two.png"),
+        (
+            ("maps", "own/one.png", "--out", "own", "--overwrite"),
+            "one.png there is one of the files",
+        ),
+        (("maps", "looks", "--out", "b.png.d"), "b.png.d: expected a folder, but that is a file"),
+        (("gone", "looks", "--out", "made"), "gone: no such file or folder"),
     ),
 )
 def test_folders_that_do_not_fit_are_refused(
@@ -84,8 +90,30 @@ def test_folders_that_do_not_fit_are_refused(
         (folders / name).mkdir()
         shutil.copyfile(folders / "b.png", folders / name / "one.png")
     (folders / "odd" / "two.png").write_bytes(b"no picture")
+    (folders / "b.png.d").write_bytes(b"mine")
+    before = {path: path.read_bytes() for path in folders.rglob("*") if path.is_file()}
     paths = [part if part.startswith("--") else folders / part for part in arguments]
     result = run("translate", *paths, "--model", model)
     assert result.exit_code == 1 and message in " ".join(result.stderr.split())
+    assert all(path.read_bytes() == content for path, content in before.items())
     made = folders / "made"
     assert not made.exists() or [path.name for path in made.iterdir()] == ["one.png"]
+
+
+def test_the_exemplar_s_map_is_found_in_another_spelling(
+    run: Run, model: Path, folders: Path
+) -> None:
+    (folders / "looks" / "one.png").rename(folders / "looks" / "a\u0308.png")
+    (folders / "own" / "one.png").rename(folders / "own" / "\u00e4.png")
+    given = ("translate", folders / "maps", folders / "looks" / "a\u0308.png", "--model", model)
+    result = run(*given, "--exemplar-condition", folders / "own", "--out", folders / "made")
+    assert result.exit_code == 0, result.output
+
+
+def test_enlarging_is_told_once(run: Run, model: Path, folders: Path) -> None:
+    for path in (folders / "maps").iterdir():
+        Image.fromarray(pixels(path)).resize((200, 160), 0).save(path)
+    given = ("translate", folders / "maps", folders / "b.png", "--model", model)
+    result = run(*given, "--out", folders / "made")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count("and enlarged") == 1

@@ -449,6 +449,7 @@ def test_real_corpora_have_no_problems(name: str) -> None:
     ("name", "text", "kind"),
     (
         ("val.txt", "nosuch.png\n", "bad-split"),
+        ("val.txt", "\n", "bad-split"),
         ("train.txt", "00003.png\n", "too-few"),
         ("val.txt", "00003.png\n", None),
     ),

@@ -33,7 +33,9 @@ def corpus(tmp_path: Path) -> Path:
 
 def test_colours_become_ids_in_the_order_of_the_lines(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
+    (corpus / "val.txt").write_text("b.jpg\n")
     number_colours(corpus, corpus / "colours.txt", out)
+    assert (out / "val.txt").read_text() == "b.jpg\n"
     assert read_classes(out / "classes.txt") == ("sky", "ground")
     for stem in ("a", "b"):
         ids = read_labels(out / "labels" / f"{stem}.png", 2)
@@ -65,6 +67,14 @@ def test_the_nearest_colour_is_that_of_the_least_square(corpus: Path) -> None:
     assert np.array_equal(found, np.array(IDS)[squares.argmin(axis=-1)])
 
 
+@pytest.mark.parametrize("mode", ("I;16", "F"))
+def test_numbers_are_no_colours(corpus: Path, tmp_path: Path, mode: str) -> None:
+    numbers = np.full((12, 8), 300, np.uint16 if mode == "I;16" else np.float32)
+    Image.fromarray(numbers).save(tmp_path / "a.tiff")
+    with pytest.raises(ValueError, match=f"mode {mode}, with numbers instead of colours"):
+        read_coloured_map(tmp_path / "a.tiff", read_colours(corpus / "colours.txt"))
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     (
@@ -76,6 +86,9 @@ def test_the_nearest_colour_is_that_of_the_least_square(corpus: Path) -> None:
         ("a: #000000, #000000\n", "line 1: #000000 is the colour of 'a' already"),
         ("a: #000000\na: #000001\n", "line 2: 'a' has a line already"),
         ("\n", "0 classes, expected 1 to"),
+        ("1 a: #000000\n0 b: #000001\n", "line 1 has the id 1, expected 0"),
+        ("0 a: #000000\n1 b: #000001\n", "numbers in front of '0 a' and all other names"),
+        ("a\tb: #000000\n", "expected the name of a class"),
     ),
 )
 def test_wrong_lines(corpus: Path, tmp_path: Path, text: str, message: str) -> None:

@@ -58,6 +58,7 @@ def test_maps_get_the_new_ids_and_photographs_keep_their_bytes(
         ("sky\n", "line 1 is 'sky', expected NEW: OLD"),
         ("a: sky, 3\n*\n", "line 1: no class '3'; .* and ids of none from 4 on"),
         ("a: sky, 255\nb: 255\n*\n", "line 2: '255' is named a second time"),
+        ("1 a: sky\n0 b: roof, wall, door\n", "line 1 has the id 1, expected 0"),
         ("wall: sky\n*\n", "line 2: 'wall' has a line already"),
         (": sky\n", "expected NEW: OLD"),
     ],

@@ -296,7 +296,7 @@ def _backbone(config: ExperimentConfig, weights: Path | None) -> Vgg | None:
     """Loads the perceptual network, if a loss needs one, and checks that it has their layers."""
     losses = config.losses
     backbone = None
-    if losses.perc or losses.cxt or losses.pse:
+    if losses.perc or losses.cxt or losses.pse or losses.backbone in WITHOUT_FILE:
         backbone = load_backbone(losses.backbone, weights)
     if backbone is not None:
         backbone.check(losses.layers())

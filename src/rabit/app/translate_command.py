@@ -157,6 +157,8 @@ def run_translate(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
+    if not condition.exists():
+        raise FileNotFoundError(f"{condition}: no such file or folder")
     outputs.check(condition, exemplar, exemplar_condition)
     translator = open_model(model, device, precision)
     result = translate_files(translator, condition, exemplar, exemplar_condition, seed)
@@ -181,7 +183,7 @@ def translate_files(
     if exemplar_condition is not None and config.kind == "semantic":
         check_sizes(exemplar, exemplar_condition)
     result = translator.translate(condition, exemplar, exemplar_condition, seed=seed)
-    _tell_size(translator, condition, (result.image.shape[-2], result.image.shape[-1]))
+    tell_size(translator, condition, (result.image.shape[-2], result.image.shape[-1]))
     if exemplar_condition is None:
         note_missing_map()
     return result
@@ -204,15 +206,17 @@ def note_missing_map() -> None:
     )
 
 
-def _tell_size(translator: Translator, condition: Path, size: tuple[int, int]) -> None:
-    """Says that a result was made at another size than it has, if it was."""
+def tell_size(translator: Translator, condition: Path, size: tuple[int, int]) -> bool:
+    """Says that a result was made at another size than it has, and returns whether it was."""
     inner = Sizes.of(size, translator.config).inner
-    if inner[0] * inner[1] < size[0] * size[1]:
+    smaller = inner[0] * inner[1] < size[0] * size[1]
+    if smaller:
         trained = translator.config.image_size
         note(
             f"{condition} is {size[1]}×{size[0]} (width×height), far more than the model's "
             f"{trained[1]}×{trained[0]}: the result was made at {inner[1]}×{inner[0]} and enlarged"
         )
+    return smaller
 
 
 def run_edit(
@@ -239,7 +243,7 @@ def run_edit(
         check_sizes(image, condition)
         check_sizes(image, edited)
     result = translator.edit(image, condition, edited, keep_unedited=keep_unedited, seed=seed)
-    _tell_size(translator, edited, (result.image.shape[-2], result.image.shape[-1]))
+    tell_size(translator, edited, (result.image.shape[-2], result.image.shape[-1]))
     outputs.write(result, lambda: picture_inputs(translator, edited, image, result))
 
 

@@ -17,11 +17,12 @@ from rabit.app.translate_command import (
     note_missing_map,
     open_model,
     picture_inputs,
+    tell_size,
 )
 from rabit.config import ConditionConfig
 from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
-from rabit.data.listing import first_few, list_files, list_images, list_joints
+from rabit.data.listing import first_few, list_files, list_images, list_joints, stem_of
 from rabit.inference import Translator
 from rabit.writing import check_target
 
@@ -73,18 +74,19 @@ def run_translate_folder(
     _check_folders(outputs, (condition, exemplar, exemplar_condition))
     translator = open_model(model, device, precision)
     items = list_items(condition, exemplar, exemplar_condition, translator.config.condition)
-    there = [item for item in items if _done(item, outputs)]
-    left = items if outputs.overwrite else [item for item in items if item not in there]
-    if there and not outputs.overwrite:
-        note(
-            f"{len(there)} of {len(items)} pictures are in {outputs.out} already and stay as they "
-            "are; --overwrite makes them anew"
-        )
+    _keep_inputs(items, outputs)
+    left = [item for item in items if outputs.overwrite or not _done(item, outputs)]
+    if len(left) < len(items):
+        kept = f"{len(items) - len(left)} of {len(items)} pictures are in {outputs.out} already"
+        note(f"{kept} and stay as they are; --overwrite makes them anew")
     if any(item.exemplar_condition is None for item in left):
         note_missing_map()
+    told = False
     with Bar("translating") as bar:
         for number, item in enumerate(left, start=1):
-            _translate(translator, item, seed, outputs)
+            size = _translate(translator, item, seed, outputs)
+            if not told:
+                told = tell_size(translator, item.condition, size)
             bar(number, len(left))
     typer.echo(f"made: {len(left)}")
 
@@ -112,10 +114,11 @@ def list_items(
         looks = _partners(list_images(exemplar), found, f"{exemplar}: no exemplar")
     own: dict[str, Path | None] = dict.fromkeys(found, exemplar_condition)
     if exemplar_condition is not None and exemplar_condition.is_dir():
-        stems = found if exemplar.is_dir() else [exemplar.stem]
+        one = stem_of(exemplar.name)
+        stems = found if exemplar.is_dir() else [one]
         maps = _list_conditions(exemplar_condition, config)
         partners = _partners(maps, stems, f"{exemplar_condition}: no condition")
-        own = {stem: partners[stem if exemplar.is_dir() else exemplar.stem] for stem in found}
+        own = {stem: partners[stem if exemplar.is_dir() else one] for stem in found}
     return [
         Item(stem, path, looks[stem], condition_of(looks[stem], own[stem], config))
         for stem, path in found.items()
@@ -151,7 +154,26 @@ def _check_folders(outputs: Outputs, inputs: Sequence[Path | None]) -> None:
                 "another folder"
             )
         taken[folder.resolve()] = option
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{option} {folder}: expected a folder, but that is a file")
         check_target(folder / "any.png")
+
+
+def _keep_inputs(items: Sequence[Item], outputs: Outputs) -> None:
+    """Refuses folders in which a picture would take the place of a file that is read."""
+    read = {
+        path.resolve()
+        for item in items
+        for path in (item.condition, item.exemplar, item.exemplar_condition)
+        if path is not None
+    }
+    for item in items:
+        for option, path in _files(item, outputs).named().items():
+            if path.resolve() in read:
+                raise ValueError(
+                    f"--{option.removeprefix('--')} {path.parent}: {path.name} there is one of the "
+                    "files to read, which would be lost; give another folder"
+                )
 
 
 def _done(item: Item, outputs: Outputs) -> bool:
@@ -167,10 +189,11 @@ def _files(item: Item, outputs: Outputs) -> Outputs:
     return Outputs(overwrite=True, **named)
 
 
-def _translate(translator: Translator, item: Item, seed: int, outputs: Outputs) -> None:
-    """Makes one picture."""
+def _translate(translator: Translator, item: Item, seed: int, outputs: Outputs) -> tuple[int, int]:
+    """Makes one picture, and returns its height and width."""
     if item.exemplar_condition is not None and translator.config.condition.kind == "semantic":
         check_sizes(item.exemplar, item.exemplar_condition)
     result = translator.translate(item.condition, item.exemplar, item.exemplar_condition, seed=seed)
     files = _files(item, outputs)
     files.write(result, lambda: picture_inputs(translator, item.condition, item.exemplar, result))
+    return result.image.shape[-2], result.image.shape[-1]

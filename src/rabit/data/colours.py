@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int64
 
-from rabit.data.decoding import decode_file
-from rabit.data.images import IMAGE_SUFFIXES, MAX_CLASSES
+from rabit.data.decoding import decode_file, rgb_pixels
+from rabit.data.images import IMAGE_SUFFIXES, check_class_names
 from rabit.data.listing import match_maps
 from rabit.data.manifest import write_listed
 from rabit.data.merge import write_maps
 from rabit.data.text import read_text
 
-WHAT = "a corpus whose colours became ids"
+WHAT = "maps whose colours became ids"
 _COLOUR = re.compile(r"#([0-9a-f]{6})|([0-9]{1,3}) +([0-9]{1,3}) +([0-9]{1,3})", re.I)
 # Distances of colours that are held at once.
 _AT_ONCE = 2**20
@@ -67,8 +67,7 @@ def read_colours(path: Path) -> Colours:
                 raise ValueError(f"{where}: {text} is the colour of {owner!r} already")
             ids[colour] = len(names)
         names.append(name)
-    if not 0 < len(names) <= MAX_CLASSES:
-        raise ValueError(f"{path}: {len(names)} classes, expected 1 to {MAX_CLASSES}")
+    check_class_names(names, str(path))
     packed = np.array(sorted(ids), np.int64)
     return Colours(tuple(names), packed, np.array([ids[int(each)] for each in packed], np.int64))
 
@@ -104,7 +103,13 @@ def read_coloured_map(
         FileNotFoundError: there is no such file.
         ValueError: it is no picture, or has a colour that is no class.
     """
-    pixels = np.asarray(decode_file(path, "label map").image.convert("RGB")).astype(np.int64)
+    decoded = decode_file(path, "label map")
+    if decoded.image.mode.startswith(("I", "F")):
+        raise ValueError(
+            f"{path}: a picture of mode {decoded.image.mode}, with numbers instead of colours; if "
+            "they are class ids the map is one already"
+        )
+    pixels = rgb_pixels(decoded, str(path)).astype(np.int64)
     found, places = np.unique(pixels @ np.array([65536, 256, 1]), return_inverse=True)
     index = np.searchsorted(colours.packed, found).clip(max=len(colours.packed) - 1)
     other = colours.packed[index] != found
@@ -146,7 +151,7 @@ def number_colours(
 ) -> Colours:
     """Writes a plain folder of photographs and label maps from one with coloured maps.
 
-    Photographs keep their bytes; classes.txt names the classes.
+    Photographs keep their bytes, and lists by their names (`merge.LISTS`) are copied.
 
     Args:
         folder: with images/ and labels/, pictures of the same names.

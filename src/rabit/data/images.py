@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -163,8 +164,29 @@ def read_classes(path: str | Path) -> tuple[str, ...]:
         FileNotFoundError: there is no such file.
         ValueError: the file is not such a list.
     """
-    path = Path(path)
-    names = [line.strip() for line in read_text(path).split("\n")]
+    return _parse_classes(read_text(Path(path)), str(path))
+
+
+def check_class_names(names: Sequence[str], where: str) -> None:
+    """Checks that a list of classes would be read as it is written.
+
+    Args:
+        names: of the classes, by id.
+        where: the file that they come from, for errors.
+
+    Raises:
+        ValueError: a name is no line of text, or numbers in front of all names would be taken for
+            ids.
+    """
+    if _parse_classes("".join(f"{name}\n" for name in names), where) != tuple(names):
+        raise ValueError(
+            f"{where}: the numbers in front of {names[0]!r} and all other names would be read as "
+            "ids; leave them out"
+        )
+
+
+def _parse_classes(text: str, path: str) -> tuple[str, ...]:
+    names = [line.strip() for line in text.split("\n")]
     while names and not names[-1]:
         names.pop()
     if not 1 <= len(names) <= MAX_CLASSES:

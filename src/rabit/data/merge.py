@@ -12,12 +12,14 @@ import numpy as np
 from jaxtyping import Int64
 from PIL import Image
 
-from rabit.data.images import MAX_CLASSES, read_classes, read_labels
+from rabit.data.images import MAX_CLASSES, check_class_names, read_classes, read_labels
 from rabit.data.listing import Photograph, first_few, match_maps
 from rabit.data.manifest import write_listed
 from rabit.data.text import read_text
 
 WHAT = "a corpus with merged classes"
+LISTS = ("train.txt", "val.txt", "references.csv")
+"""Lists that name photographs alone, which stay as they are."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ def read_merge(path: Path, classes: Sequence[str]) -> Merge:
             f"{path}: {first_few(missing)} in no line; name every class once, or add a line * for "
             "those that stay as they are"
         )
+    check_class_names(names, str(path))
     ids = np.full(max(table) + 1, -1, np.int64)
     ids[list(table)] = list(table.values())
     return Merge(tuple(names), ids)
@@ -112,8 +115,8 @@ def merge_corpus(
 ) -> Merge:
     """Writes a plain folder of photographs and label maps with fewer classes.
 
-    Photographs keep their bytes; classes.txt names the new classes. Lists and other conditions of
-    the folder are not copied.
+    Photographs keep their bytes, lists by their names (LISTS) are copied, and classes.txt names the
+    new classes. Other lists and conditions of the folder are left behind.
 
     Args:
         folder: with images/, labels/ and classes.txt.
@@ -158,10 +161,10 @@ def write_maps(
     progress: Callable[[int, int], None] | None,
     folder: Path,
 ) -> None:
-    """Writes a plain folder of photographs, whose bytes stay, and of maps with other ids.
+    """Writes a plain folder: photographs and LISTS as they are, and maps with other ids.
 
     Args:
-        photographs: with their maps.
+        photographs: with their maps, at least one; of one folder.
         classes: names of the ids.
         ids: returns a map's new ids.
         progress: called with the number of maps written and their total.
@@ -172,6 +175,10 @@ def write_maps(
     """
     for name in ("images", "labels"):
         (folder / name).mkdir(parents=True)
+    root = photographs[0].image.parent.parent
+    for listed in (root / name for name in LISTS):
+        if listed.is_file():
+            shutil.copyfile(listed, folder / listed.name)
     text = "".join(f"{name}\n" for name in classes)
     (folder / "classes.txt").write_text(text, encoding="utf-8", newline="\n")
     assert np.iinfo(np.uint16).max + 1 >= MAX_CLASSES

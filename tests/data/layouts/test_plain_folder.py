@@ -338,6 +338,10 @@ def test_names_that_are_nearly_right_are_pointed_at(tmp_path: Path) -> None:
 
 
 def test_lists_say_what_trains_and_what_tests(root: Path) -> None:
+    for empty, side in ((STEMS, "train on"), ((), "test")):
+        (root / "val.txt").write_text("".join(f"{stem}.jpg\n" for stem in empty))
+        with pytest.raises(ValueError, match=f"leave no photograph to {side}; correct them"):
+            FolderSource(root)
     (root / "val.txt").write_text("b.jpg\n")
     split = FolderSource(root).split
     assert split is not None and (split.train, split.test) == ((0, 2), (1,))

@@ -96,7 +96,7 @@ class FolderSource(Source):
         names = [photograph.image.name for photograph in self._photographs]
         if flips is None:
             flips = not (labels and names_sides(channels)) and self.condition != "pose"
-        split = read_split(root, names, LISTED)
+        split = read_split(root, names, LISTED) if names else None
         kind = KINDS_OF_CONDITIONS[self.condition]
         super().__init__(root, kind, channels, names, flips, split)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -25,10 +26,11 @@ def read_split(
         The two sides; None where there is neither file.
 
     Raises:
-        ValueError: a row is no name of a photograph, or names one that the other list has too.
+        ValueError: a row is no name of a photograph, or names one that the other list has too, or
+            one side is empty and the lists are not partial.
     """
     files = (root / "train.txt", root / "val.txt")
-    index = {name: i for i, name in enumerate(names)}
+    index = {unicodedata.normalize("NFC", name): i for i, name in enumerate(names)}
     train, test = (
         _read_list(path, index, expected, partial) if path.exists() else None for path in files
     )
@@ -43,6 +45,12 @@ def read_split(
             f"{files[1]}: {first_few(both)} in train.txt as well; no photograph may both train and "
             "test, remove it from one of the two"
         )
+    if not partial and not (train and test):
+        side = "test" if train else "train on"
+        raise ValueError(
+            f"{root}: train.txt and val.txt leave no photograph to {side}; correct them, or remove "
+            "them to have a fifth held out"
+        )
     return Split(train=tuple(sorted(train)), test=tuple(sorted(test)))
 
 
@@ -52,7 +60,7 @@ def _read_list(path: Path, index: dict[str, int], expected: str, partial: bool) 
     for row in read_rows(path):
         if len(row.cells) != 1:
             raise ValueError(f"{row.where}: {len(row.cells)} cells, expected one name a row")
-        name = relative_name(row.cells[0], row.where)
+        name = unicodedata.normalize("NFC", relative_name(row.cells[0], row.where))
         if name not in index and not partial:
             raise ValueError(f"{row.where}: no photograph {name}; expected {expected}")
         listed.add(name)
