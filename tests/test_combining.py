@@ -358,7 +358,7 @@ def test_wrong_inputs_are_named(translator: Translator) -> None:
     with pytest.raises(ValueError, match=r"exemplars\[0\] is a str, expected rabit.Exemplar"):
         translator.combine(LABELS, nameless)
     alone: Any = ONE
-    with pytest.raises(ValueError, match="exemplars is 'Exemplar', expected a list"):
+    with pytest.raises(ValueError, match="exemplars is one alone, expected a list"):
         translator.combine(LABELS, alone)
     with pytest.raises(ValueError, match="condition has 2 items, expected one"):
         translator.combine(two, [ONE])  # type: ignore[arg-type]

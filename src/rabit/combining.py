@@ -58,8 +58,8 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
         ValueError: there are no exemplars, one is something else, a weight is negative or no
             number, a class is not the model's, or the exemplars of a class have no weight.
     """
-    if not isinstance(exemplars, Sequence) or not exemplars:
-        found = "empty" if isinstance(exemplars, Sequence) else repr(type(exemplars).__name__)
+    if isinstance(exemplars, Exemplar) or not exemplars:
+        found = "one alone" if exemplars else "empty"
         raise ValueError(f"exemplars is {found}, expected a list of at least one rabit.Exemplar")
     columns = config.channels if config.kind == "semantic" else 1
     weights = torch.zeros(len(exemplars), columns, dtype=torch.float64)

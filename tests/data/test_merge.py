@@ -61,6 +61,7 @@ def test_maps_get_the_new_ids_and_photographs_keep_their_bytes(
         ("1 a: sky\n0 b: roof, wall, door\n", "line 1 has the id 1, expected 0"),
         ("wall: sky\n*\n", "line 2: 'wall' has a line already"),
         (": sky\n", "expected NEW: OLD"),
+        ("*: sky\n", "expected NEW: OLD"),
     ],
 )
 def test_wrong_lines(corpus: Path, tmp_path: Path, text: str, message: str) -> None:

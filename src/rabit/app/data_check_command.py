@@ -103,7 +103,7 @@ def _default_sheet(folder: Path) -> Path:
     """Where the contact sheet goes: here, or beside the corpus if this is inside of it."""
     inside, here = folder.resolve(), Path.cwd().resolve()
     name = f"{inside.name}-check.png"
-    return inside.parent / name if here == inside or inside in here.parents else Path(name)
+    return inside.parent / name if here.is_relative_to(inside) else Path(name)
 
 
 def _check_outputs(folder: Path, sheet: Path, json_file: Path | None, overwrite: bool) -> None:

@@ -178,15 +178,30 @@ def translate_files(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    config = translator.config.condition
-    exemplar_condition = condition_of(exemplar, exemplar_condition, config)
-    if exemplar_condition is not None and config.kind == "semantic":
-        check_sizes(exemplar, exemplar_condition)
-    result = translator.translate(condition, exemplar, exemplar_condition, seed=seed)
+    exemplar_condition = condition_of(exemplar, exemplar_condition, translator.config.condition)
+    result = translate_checked(translator, condition, exemplar, exemplar_condition, seed)
     tell_size(translator, condition, (result.image.shape[-2], result.image.shape[-1]))
     if exemplar_condition is None:
         note_missing_map()
     return result
+
+
+def translate_checked(
+    translator: Translator,
+    condition: Path,
+    exemplar: Path,
+    exemplar_condition: Path | None,
+    seed: int,
+) -> Translation:
+    """Translates files whose exemplar has the shape of its map.
+
+    Raises:
+        FileNotFoundError: an input is missing.
+        ValueError: an input does not fit the model; its file is named.
+    """
+    if exemplar_condition is not None and translator.config.condition.kind == "semantic":
+        check_sizes(exemplar, exemplar_condition)
+    return translator.translate(condition, exemplar, exemplar_condition, seed=seed)
 
 
 def condition_of(

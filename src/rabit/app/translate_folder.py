@@ -12,12 +12,12 @@ from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.translate_command import (
     Outputs,
-    check_sizes,
     condition_of,
     note_missing_map,
     open_model,
     picture_inputs,
     tell_size,
+    translate_checked,
 )
 from rabit.config import ConditionConfig
 from rabit.data.edges import EDGE_CHANNELS
@@ -171,8 +171,8 @@ def _keep_inputs(items: Sequence[Item], outputs: Outputs) -> None:
         for option, path in _files(item, outputs).named().items():
             if path.resolve() in read:
                 raise ValueError(
-                    f"--{option.removeprefix('--')} {path.parent}: {path.name} there is one of the "
-                    "files to read, which would be lost; give another folder"
+                    f"{option} {path.parent}: {path.name} there is one of the files to read, which "
+                    "would be lost; give another folder"
                 )
 
 
@@ -191,9 +191,8 @@ def _files(item: Item, outputs: Outputs) -> Outputs:
 
 def _translate(translator: Translator, item: Item, seed: int, outputs: Outputs) -> tuple[int, int]:
     """Makes one picture, and returns its height and width."""
-    if item.exemplar_condition is not None and translator.config.condition.kind == "semantic":
-        check_sizes(item.exemplar, item.exemplar_condition)
-    result = translator.translate(item.condition, item.exemplar, item.exemplar_condition, seed=seed)
+    inputs = (item.condition, item.exemplar, item.exemplar_condition)
+    result = translate_checked(translator, *inputs, seed)
     files = _files(item, outputs)
     files.write(result, lambda: picture_inputs(translator, item.condition, item.exemplar, result))
     return result.image.shape[-2], result.image.shape[-1]

@@ -18,6 +18,8 @@ from rabit.data.manifest import write_listed
 from rabit.data.text import read_text
 
 WHAT = "a corpus with merged classes"
+REST = "*"
+"""The line that stands for the classes that no line names."""
 LISTS = ("train.txt", "val.txt", "references.csv")
 """Lists that name photographs alone, which stay as they are."""
 
@@ -50,26 +52,25 @@ def read_merge(path: Path, classes: Sequence[str]) -> Merge:
         ValueError: a line is no such line, or a class is unknown, named twice or left out.
     """
     lines = [
-        (f"{path}: line {number}", line.strip())
+        (where := f"{path}: line {number}", *_read_line(line.strip(), where, classes))
         for number, line in enumerate(read_text(path).split("\n"), start=1)
         if line.strip()
     ]
-    named = {index for where, line in lines if line != "*" for index in _old(line, where, classes)}
+    named = {index for _, _, indices in lines for index in indices}
     names: list[str] = []
     table: dict[int, int] = {}
-    for where, line in lines:
-        if line == "*":
+    for where, new, old in lines:
+        groups = [(new, old)]
+        if new == REST:
             groups = [(name, [i]) for i, name in enumerate(classes) if i not in named]
-            named |= {i for _, indices in groups for i in indices}  # a second one stands for none
-        else:
-            groups = [(line.partition(":")[0].strip(), _old(line, where, classes))]
+            named |= set(range(len(classes)))  # a second one stands for none
         for name, indices in groups:
             if name in names:
                 raise ValueError(f"{where}: {name!r} has a line already; put its classes together")
             for index in indices:
                 if index in table:
-                    old = classes[index] if index < len(classes) else str(index)
-                    raise ValueError(f"{where}: {old!r} is named a second time; name it once")
+                    again = classes[index] if index < len(classes) else str(index)
+                    raise ValueError(f"{where}: {again!r} is named a second time; name it once")
                 table[index] = len(names)
             names.append(name)
     missing = [name for index, name in enumerate(classes) if index not in table]
@@ -84,10 +85,12 @@ def read_merge(path: Path, classes: Sequence[str]) -> Merge:
     return Merge(tuple(names), ids)
 
 
-def _old(line: str, where: str, classes: Sequence[str]) -> list[int]:
-    """The ids of the old classes in a line `new: old, old, …`."""
+def _read_line(line: str, where: str, classes: Sequence[str]) -> tuple[str, list[int]]:
+    """The new class in a line `new: old, old, …` and the ids of the old; REST and none of `*`."""
     name, colon, listed = (part.strip() for part in line.partition(":"))
-    if not colon or not name or not listed:
+    if line == REST:
+        return REST, []
+    if not colon or not listed or name in ("", REST):
         raise ValueError(
             f"{where} is {line!r}, expected NEW: OLD, OLD, … (names of classes), or * for the rest"
         )
@@ -103,7 +106,7 @@ def _old(line: str, where: str, classes: Sequence[str]) -> list[int]:
                 f"{where}: no class {old!r}; there are {', '.join(classes)}, and ids of none from "
                 f"{len(classes)} on"
             )
-    return found
+    return name, found
 
 
 def merge_corpus(

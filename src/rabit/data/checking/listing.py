@@ -246,8 +246,7 @@ def _check_split(root: Path, images: dict[str, Path]) -> list[Finding]:
         split = read_split(root, [image.name for image in images.values()], LISTED)
     except (OSError, ValueError) as error:
         return [Finding("bad-split", (root,), str(error))]
-    both = split is not None and split.train and split.test
-    return find_few_that_train(root, split.train) if split is not None and both else []
+    return [] if split is None else find_few_that_train(root, split.train)
 
 
 def _check_references(path: Path, images: dict[str, Path], findings: list[Finding]) -> None:
