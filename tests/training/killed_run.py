@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import torch
+import torch._dynamo  # an optimiser imports it, in every child where it is not loaded yet
 
 from rabit.config import ExperimentConfig
 from rabit.data.scenes import Scenes

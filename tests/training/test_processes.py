@@ -55,9 +55,9 @@ def test_two_processes_learn_what_one_learns(tmp_path: Path) -> None:
 @pytest.mark.timeout(600)
 def test_parts_add_up_to_the_whole_batch(tmp_path: Path) -> None:
     """Without batch norm, whose statistics are of what is computed at once."""
-    whole = short_run(experiment("position"), steps=8)
-    assert_same(short_run(experiment("position", parts=2), steps=8), whole)
-    for each in run(tmp_path, processes=2, norm="position", parts=2, steps=8):
+    whole = short_run(experiment("position"), steps=5)
+    assert_same(short_run(experiment("position", parts=2), steps=5), whole)
+    for each in run(tmp_path, processes=2, norm="position", parts=2, steps=5):
         assert_same(each, whole)
 
 
