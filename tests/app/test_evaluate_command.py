@@ -15,6 +15,7 @@ from typer.testing import Result
 
 from rabit.data.edits import EditRules, write_edits
 from rabit.data.layouts.find import open_source
+from rabit.data.scenes import CLASSES
 
 Run = Callable[..., Result]
 SMALL = ("--count", 2, "--exemplars", 2, "--edit-count", 2)
@@ -121,6 +122,12 @@ def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) 
     share = float((ids[:32] != 17 - ids[:32]).sum()) / (4 * 64 * 64)
     assert found[0]["pixel_accuracy"]["value"] == pytest.approx(1 - share)
     assert 0 < found[0]["mean_iou"]["value"] < 1
+    above = CLASSES[int(ids[0, 0])]
+    result = run(*given, "--segmentations", maps, "--ignore-class", above, "--out", out)
+    told = json.loads((out / "figures.json").read_text())
+    assert told["facts"]["mean IoU and accuracy"].endswith(f"call {above}")
+    left = told["parts"][0]["methods"][0]["figures"]["pixel_accuracy"]["value"]
+    assert found[0]["pixel_accuracy"]["value"] < left < 1
     wrong.unlink()
     result = run(*given, "--segmentations", maps, "--out", out)
     assert result.exit_code == 1 and "translation-00000.png" in result.stderr
@@ -135,6 +142,12 @@ def test_segmentations_that_nothing_would_be_read_from_are_refused(
         result = run("evaluate", f"tiny={model}", *SMALL, *given)
         assert result.exit_code == 1
         assert f"such as {folder / 'tiny'}" in result.stderr
+    result = run("evaluate", f"tiny={model}", *SMALL, "--ignore-class", "sky", "--out", evaluated)
+    assert result.exit_code == 1 and "for the maps of --segmentations" in result.stderr
+    (tmp_path / "maps" / "tiny").mkdir()
+    given = ("--segmentations", tmp_path / "maps", "--out", evaluated)
+    result = run("evaluate", f"tiny={model}", *SMALL, *given, "--ignore-class", "cow")
+    assert result.exit_code == 1 and "--ignore-class cow: expected one of" in result.stderr
 
 
 def test_another_evaluation_is_not_mixed_in(run: Run, model: Path, evaluated: Path) -> None:

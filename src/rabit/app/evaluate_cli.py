@@ -96,6 +96,14 @@ def evaluate_command(
             "pictures in OUT/pictures, for the mean IoU and the pixel accuracy."
         ),
     ] = None,
+    ignore_class: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Class of the conditions, such as unlabeled, whose pixels neither of the two "
+            "counts.",
+        ),
+    ] = None,
     jpeg: Annotated[
         int,
         typer.Option(help="Quality of the JPEG files that FID is measured on besides PNG."),
@@ -134,6 +142,7 @@ def evaluate_command(
         size=size,
         networks=NetworkOptions(backbone, backbone_weights, weights, jpeg),
         segmentations=segmentations,
+        ignore_class=ignore_class,
         resamples=resamples,
         device=device,
         threads=threads,

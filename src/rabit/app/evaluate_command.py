@@ -18,8 +18,8 @@ from rabit.app.errors import note
 from rabit.app.evaluate_networks import OpenNetworks, open_networks
 from rabit.app.evaluate_options import (
     EvaluateOptions,
-    check_segmentations,
     data_name,
+    find_segmentations,
     open_methods,
     open_models,
     open_test_set,
@@ -108,8 +108,7 @@ def _evaluate_together(
     test = open_test_set(options, size)
     methods = open_methods(options, models, test)
     seen = seen_in_training(models, test)
-    if options.segmentations is not None:
-        check_segmentations(options.segmentations, methods, test)
+    segmentations = find_segmentations(options, methods, test)
     measuring = Measuring(networks.networks, test.exemplars, size)
     folder = EvaluationFolder(options.out)
     record = {
@@ -152,7 +151,7 @@ def _evaluate_together(
             options.resamples,
             options.seed,
             device,
-            options.segmentations,
+            segmentations,
             bar,
         )
     facts = _facts(options, test, methods, seen, processes)
@@ -192,6 +191,8 @@ def _facts(
         what = "edits" if test.edited else "photographs as their own exemplars (no edits are known)"
         told["manipulation"] = f"{len(parts['manipulation'])} {what}"
     told["pictures"] = "PNG files of 8 bits, measured as they are read back"
+    if options.ignore_class is not None:
+        told["mean IoU and accuracy"] = f"without what the conditions call {options.ignore_class}"
     told["intervals"] = f"95 %, {options.resamples} resamples"
     for method in methods:
         kind = method.key["kind"]

@@ -24,6 +24,7 @@ from rabit.evaluation.baselines import (
 from rabit.evaluation.folder import folder_name
 from rabit.evaluation.results import BaselineResults, FolderResults, ModelResults
 from rabit.evaluation.run import Method
+from rabit.evaluation.segmentations import Segmentations
 from rabit.evaluation.testset import (
     PARTS,
     Counts,
@@ -58,6 +59,7 @@ class EvaluateOptions:
         size: height and width, as `parse_size` reads it; None for the first model's.
         networks: what figures read.
         segmentations: folder METHOD/NAME.png of maps that a segmenter made of the pictures.
+        ignore_class: name of the class whose pixels are not compared with these maps.
         resamples: of the bootstrap.
         device: cpu or cuda.
         threads: of the CPU.
@@ -81,6 +83,7 @@ class EvaluateOptions:
     size: str | None
     networks: NetworkOptions
     segmentations: Path | None
+    ignore_class: str | None
     resamples: int
     device: str
     threads: int | None
@@ -166,13 +169,20 @@ def open_methods(
     return methods
 
 
-def check_segmentations(folder: Path, methods: Sequence[Method], test: TestSet) -> None:
-    """Refuses, before any work, a folder of segmenters' maps that nothing would be read from.
+def find_segmentations(
+    options: EvaluateOptions, methods: Sequence[Method], test: TestSet
+) -> Segmentations | None:
+    """Returns the segmenter's maps that are given, if nothing is wrong with them, before any work.
 
     Raises:
         FileNotFoundError: there is no such folder, or none of a method in it.
-        ValueError: conditions are no maps of classes.
+        ValueError: conditions are no maps of classes, or the class to ignore is none of them.
     """
+    folder, ignored = options.segmentations, options.ignore_class
+    if folder is None:
+        if ignored is not None:
+            raise ValueError(f"--ignore-class {ignored}: it is for the maps of --segmentations")
+        return None
     if test.kind != "semantic":
         raise ValueError(f"--segmentations is for maps of classes; conditions are of {test.kind}s")
     known = [method.folder for method in methods]
@@ -181,6 +191,11 @@ def check_segmentations(folder: Path, methods: Sequence[Method], test: TestSet) 
             f"--segmentations {folder}: expected maps in a folder of a method, such as "
             f"{folder / known[0]}"
         )
+    if ignored is None:
+        return Segmentations(folder)
+    if ignored not in test.classes:
+        raise ValueError(f"--ignore-class {ignored}: expected one of {', '.join(test.classes)}")
+    return Segmentations(folder, test.classes.index(ignored))
 
 
 def _baselines(test: TestSet) -> list[Method]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -25,8 +26,26 @@ SEGMENTATION_QUANTITIES = (
 )
 
 
+@dataclass(frozen=True)
+class Segmentations:
+    """Maps that a segmenter made of pictures.
+
+    Args:
+        folder: METHOD/NAME.png, of class ids.
+        ignored: id of the conditions' pixels that are not counted; None counts all.
+    """
+
+    folder: Path
+    ignored: int | None = None
+
+
 def segmentation_figures(
-    folder: Path, names: Sequence[str], samples: Samples, classes: int, resamples: Resamples
+    folder: Path,
+    names: Sequence[str],
+    samples: Samples,
+    classes: int,
+    resamples: Resamples,
+    ignored: int | None = None,
 ) -> dict[str, Figure]:
     """Returns the figures of a method whose pictures were segmented, with bootstrap intervals.
 
@@ -36,13 +55,17 @@ def segmentation_figures(
         samples: whose conditions the maps should be.
         classes: number of classes.
         resamples: of the samples.
+        ignored: id of the conditions' pixels that are not counted; None counts all.
 
     Raises:
         FileNotFoundError: a map is missing.
         ValueError: a map has another size, or an id is no class.
     """
     counts = torch.stack(
-        [_counts(folder / f"{name}.png", samples, i, classes) for i, name in enumerate(names)]
+        [
+            _counts(folder / f"{name}.png", samples, i, classes, ignored)
+            for i, name in enumerate(names)
+        ]
     )
     whole = scores_of_counts(*counts.sum(dim=0))
     drawn = [
@@ -58,7 +81,9 @@ def segmentation_figures(
     }
 
 
-def _counts(path: Path, samples: Samples, index: int, classes: int) -> Int[Tensor, "3 C"]:
+def _counts(
+    path: Path, samples: Samples, index: int, classes: int, ignored: int | None
+) -> Int[Tensor, "3 C"]:
     """Counts a picture's pixels by class: of the condition, of the map, and of both."""
     regions = samples[index].condition.regions
     found = torch.from_numpy(read_labels(path, classes))
@@ -67,5 +92,5 @@ def _counts(path: Path, samples: Samples, index: int, classes: int) -> Int[Tenso
             f"{path} is {found.shape[0]}x{found.shape[1]} (height x width), expected "
             f"{regions.shape[0]}x{regions.shape[1]}, as the picture"
         )
-    confusion = confusion_matrices(found[None], regions[None], classes)[0]
+    confusion = confusion_matrices(found[None], regions[None], classes, ignored)[0]
     return torch.stack([confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal()])

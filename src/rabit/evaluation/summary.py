@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Bool
@@ -16,7 +15,11 @@ from rabit.evaluation.intervals import Figure, Resamples
 from rabit.evaluation.measure import Measuring, feature_name, slug
 from rabit.evaluation.quantities import Quantity
 from rabit.evaluation.run import Method, figures_of
-from rabit.evaluation.segmentations import SEGMENTATION_QUANTITIES, segmentation_figures
+from rabit.evaluation.segmentations import (
+    SEGMENTATION_QUANTITIES,
+    Segmentations,
+    segmentation_figures,
+)
 from rabit.evaluation.sets import SlicedDistances, frechet_figure, kernel_figure
 from rabit.evaluation.testset import TestSet, file_name
 from rabit.metrics.frechet import Extractor
@@ -86,7 +89,7 @@ def summarise(
     resamples: int,
     seed: int,
     device: torch.device,
-    segmentations: Path | None = None,
+    segmentations: Segmentations | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
     """Computes means, distances between sets and intervals.
@@ -99,7 +102,7 @@ def summarise(
         resamples: number of bootstrap resamples.
         seed: of resamples, subsets and projections.
         device: where sliced distances are computed.
-        segmentations: folder of METHOD/NAME.png, maps that a segmenter made of the pictures.
+        segmentations: maps that a segmenter made of the pictures.
         progress: called with the number of methods done and their total, over parts.
 
     Raises:
@@ -125,10 +128,15 @@ def summarise(
                 seconds.setdefault(method.name, []).append(found["seconds"])
             pictures = [folder.picture(method.folder, n) for n in names]
             sets = {"swd": sliced.figure(pictures)}
-            if segmentations is not None and (segmentations / method.folder).is_dir():
-                maps = segmentations / method.folder
-                classes = len(test.classes)
-                sets |= segmentation_figures(maps, names, samples, classes, context.resamples)
+            if segmentations is not None and (segmentations.folder / method.folder).is_dir():
+                sets |= segmentation_figures(
+                    segmentations.folder / method.folder,
+                    names,
+                    samples,
+                    len(test.classes),
+                    context.resamples,
+                    segmentations.ignored,
+                )
             rows.append(_row(method, found, sets, measuring, context, rows[0] if rows else None))
             done += 1
             if progress is not None:
