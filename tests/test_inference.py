@@ -6,6 +6,7 @@ import copy
 import random
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from rabit.data.images import to_image, to_tensor
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
 from rabit.functional.condition import Condition
+from rabit.functional.draws import generator
 from rabit.inference import Exemplar, Translation, Translator, exemplar_pixels, load
 from rabit.model.network import build_network
 from rabit.precision import has_bfloat16
@@ -243,7 +245,7 @@ def test_the_seed_reaches_what_draws(
     forward = translator.network.forward
 
     def drawing(*inputs: Any) -> Any:
-        drawn.append(float(torch.rand(())))
+        drawn.append(float(torch.rand((), generator=generator())))
         return forward(*inputs)
 
     monkeypatch.setattr(translator.network, "forward", drawing)
@@ -251,6 +253,20 @@ def test_the_seed_reaches_what_draws(
     for seed in seeds:
         translator.translate(LABELS, PHOTO, seed=seed)
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_threads_get_what_their_seed_gives_and_leave_torchs_numbers_alone() -> None:
+    translator = translator_of(alignment__method="patchmatch", alignment__position="none")
+    wanted = translator.translate(LABELS, PHOTO, seed=5)
+    torch.manual_seed(126)
+    before = torch.get_rng_state()
+    with ThreadPoolExecutor(3) as threads:
+        for found in threads.map(
+            lambda _: translator.translate(LABELS, PHOTO, seed=5).matches, range(9)
+        ):
+            assert found is not None and wanted.matches is not None
+            assert torch.equal(found, wanted.matches)
+    assert torch.equal(before, torch.get_rng_state())
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5, True, "1"])

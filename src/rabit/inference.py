@@ -15,6 +15,7 @@ from rabit.combining import Aligned, Blend, Exemplar, class_shares
 from rabit.config import ModelConfig
 from rabit.fields import check_choice, is_whole
 from rabit.functional.condition import Condition
+from rabit.functional.draws import drawing_from
 from rabit.inputs import ConditionInput, ImageInput
 from rabit.model.network import TranslationNetwork
 from rabit.model.sources import find_model
@@ -298,7 +299,7 @@ class Translator:
         """Lets the network run with a seed and in the translator's precision, not the caller's."""
         half = self.computed_in == "bfloat16"
         with (
-            _seeded(seed, self.device),
+            drawing_from(_seeded(seed, self.device)),
             torch.autocast(self.device.type, torch.bfloat16, enabled=half),
         ):
             yield
@@ -310,18 +311,11 @@ class Translator:
         return images, None if layout is None else layout.to(self.device).resize(size).condition()
 
 
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seeds the generators that a device draws from, and gives the caller's states back."""
+def _seeded(seed: int, device: torch.device) -> torch.Generator:
+    """Returns a device's generator with a seed; torch's own, which others draw from, stay."""
     if not is_whole(seed) or not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed!r}, expected a whole number from 0 to 2^63 - 1")
-    cuda = device.type == "cuda"
-    with torch.random.fork_rng(devices=[device] if cuda else []):
-        torch.default_generator.manual_seed(int(seed))  # torch.manual_seed seeds every GPU
-        if cuda:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(int(seed))
-        yield
+    return torch.Generator(device).manual_seed(int(seed))
 
 
 def load(name_or_path: str | Path, precision: Precision = "float32") -> Translator:

@@ -137,6 +137,19 @@ def test_gradient_through_everything(method: str) -> None:
     assert torch.autograd.gradcheck(function, (x, z, there, back))
 
 
+@pytest.mark.parametrize("method", ("ranking", "dense", "dense-stored", "transport", "patchmatch"))
+@pytest.mark.parametrize("part", ("warped", "confidence"))
+def test_second_derivatives_are_refused(method: str, part: str) -> None:
+    """Also of a loss that is linear in the output, whose second derivatives would lack a part."""
+    x = features(4, 4, batch=1, channels=3).requires_grad_()
+    built = correspond(x, features(4, 4, batch=1, channels=3, seed=1), method, temperature=0.5)
+    found = built.warp(features(4, 4, batch=1)) if part == "warped" else built.confidence
+    loss = found.sum() + x.square().sum()
+    (gradient,) = torch.autograd.grad(loss, x, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        gradient.square().sum().backward()
+
+
 @pytest.mark.parametrize("chunk", (1, 3, 1000))
 def test_chunks_do_not_change_the_result(chunk: int) -> None:
     x, z = features(8, 8), features(8, 8, seed=1)

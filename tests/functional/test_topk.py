@@ -210,6 +210,14 @@ def test_gradient_of_the_whole_mass_is_zero() -> None:
     assert float(scores.grad.abs().max()) == 0
 
 
+def test_second_derivatives_are_refused() -> None:
+    scores = torch.randn(10, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    loss = entropic_topk(scores, 3, 0.5).mass.sum() + scores.square().sum()
+    (gradient,) = torch.autograd.grad(loss, scores, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        gradient.square().sum().backward()
+
+
 def test_small_epsilon_is_the_hard_selection() -> None:
     scores = torch.tensor([[0.1, 0.9, 0.4, 0.8, 0.2]])
     result = entropic_topk(scores, 2, 1e-8)

@@ -4,6 +4,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -146,9 +147,21 @@ def test_another_studys_answers_are_refused(database: Database) -> None:
         Database(database.path, "other", 3)
 
 
-def test_what_is_no_database_is_refused(tmp_path: Path) -> None:
+def test_what_is_no_database_is_refused_and_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[sqlite3.Connection] = []
+
+    class Connection(sqlite3.Connection):
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            opened.append(self)
+
+    monkeypatch.setattr(sqlite3, "connect", Connection)
     (tmp_path / "a.sqlite").write_bytes(b"no database " * 100)
     with pytest.raises(ValueError, match=r"a\.sqlite: cannot be used as the database"):
         Database(tmp_path / "a.sqlite", "digest", 1)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        opened[0].execute("SELECT 1")
     with pytest.raises(ValueError, match="none: cannot be used|a.sqlite: cannot be used"):
         Database(tmp_path / "none" / "a.sqlite", "digest", 1)

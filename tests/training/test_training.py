@@ -153,6 +153,23 @@ def test_pseudo_pairs_count_paired_samples_only() -> None:
     assert float(paired["perc"]) == float(without["perc"])
 
 
+def test_the_network_may_be_run_by_what_has_a_length() -> None:
+    """As torch.compile's wrapper, whose length is asked of the network."""
+
+    class Run(torch.nn.Sequential):
+        def forward(self, *inputs: Any) -> Any:
+            ran.append(1)
+            return state.network(*inputs)
+
+    state, ran = new_state(tiny_experiment()), list[int]()
+    losses = state.config.losses
+    with torch.no_grad():
+        generator_losses(
+            state.network, state.discriminator, BACKBONE, tiny_batch(), losses, run=Run()
+        )
+    assert ran == [1]
+
+
 def test_learning_rates_stay_then_fall_to_zero() -> None:
     config = TrainConfig(steps=10, decay_steps=4)
     factors = [learning_rate_factor(step, config) for step in range(11)]

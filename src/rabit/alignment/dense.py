@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.alignment.correspondence import Correspondence
 from rabit.alignment.matrix import BlockMatrix
 from rabit.alignment.streamed import SoftmaxMatrix
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.normalise import unit_features
+from rabit.functional.once import first_order
 from rabit.functional.softmax import truncated_softmax
 
 
@@ -83,7 +83,7 @@ class _Products(torch.autograd.Function):
         return x.transpose(1, 2) @ z
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None]:
         x, z = ctx.saved_tensors

@@ -14,10 +14,10 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision
 from rabit.functional.fused import power_of_two, triton_works
+from rabit.functional.once import first_order
 
 # Numbers that a program holds: a weight for each pair of positions, and features of some channels.
 PAIRS = 4096
@@ -110,7 +110,7 @@ class _Attend(torch.autograd.Function):
         return weights
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, pull: Tensor) -> tuple[Tensor | None, ...]:
         weights, x, z, indices = ctx.saved_tensors
@@ -256,7 +256,7 @@ class _Carry(torch.autograd.Function):
         return _carried(weights, values, indices, size, block, exemplar_block)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, pull: Tensor) -> tuple[Tensor | None, ...]:
         from rabit.alignment.fused_kernels import carry_gradient_kernel

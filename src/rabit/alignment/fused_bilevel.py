@@ -12,7 +12,6 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.alignment.fused import (
     LEAST_WEIGHT,
@@ -36,6 +35,7 @@ from rabit.functional.fused import (
 from rabit.functional.fused_means import mean_rows, mean_rows_gradient
 from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
 from rabit.functional.normalise import SMALLEST_NORM
+from rabit.functional.once import first_order
 from rabit.functional.threshold import MAX_ITERATIONS
 from rabit.functional.topk import check_topk
 
@@ -221,7 +221,7 @@ class _Levels(torch.autograd.Function):
         return found
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         grad_weights, _, grad_mass, grad_log_mass, grad_peak, _, _ = grads

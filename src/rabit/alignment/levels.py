@@ -14,7 +14,6 @@ from typing import Any, Literal
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.alignment.products import chunks, flat_blocks, take_blocks
 from rabit.alignment.ranking import Ranking, rank_blocks
@@ -23,6 +22,7 @@ from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.normalise import unit_vectors
+from rabit.functional.once import first_order
 from rabit.functional.topk import check_topk
 
 Descriptor = Literal["concat", "mean"]
@@ -207,7 +207,7 @@ class _RankCandidates(torch.autograd.Function):
         return outputs
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         x, z, prior, larger, logits, place, indices, pivot, shift, spread = ctx.saved_tensors

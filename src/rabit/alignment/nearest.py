@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rabit.alignment.products import candidate_products
+from rabit.functional.draws import generator
 
 # Lists of places that are sorted at once.
 ROWS = 2**15
@@ -59,7 +60,7 @@ def nearest_positions(
 
     Returns:
         The K best of all positions tried. Draws from torch's default generator of the features'
-        device; no gradient flows.
+        device, or from that of `draws.drawing_from`; no gradient flows.
 
     References:
         Barnes et al., PatchMatch, SIGGRAPH 2009.
@@ -106,8 +107,8 @@ def random_places(
     """
     total = size[0] * size[1]
     # Stretches of one shuffled list: different within a list without sorting each of them.
-    shuffled = torch.randperm(total, device=x.device)
-    start = torch.randint(total, (*x.shape[:3], 1), device=x.device)
+    shuffled = torch.randperm(total, generator=generator(), device=x.device)
+    start = torch.randint(total, (*x.shape[:3], 1), generator=generator(), device=x.device)
     return shuffled[(start + torch.arange(count, device=x.device)) % total]
 
 
@@ -136,7 +137,7 @@ def nearby(places: Int[Tensor, "B H W K"], size: tuple[int, int]) -> Int[Tensor,
     radii = 2 ** torch.arange(octaves, device=places.device)
     centres = places[..., :CENTRES].unsqueeze(-1)
     shape = (2, *centres.shape[:-1], octaves)
-    spread = torch.rand(shape, device=places.device) * 2 - 1
+    spread = torch.rand(shape, generator=generator(), device=places.device) * 2 - 1
     down, right = (spread * radii).round_().long()
     return _moved(centres, down, right, size).flatten(-2)
 

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision, working_dtype
+from rabit.functional.once import first_order
 
 # Numbers gathered at once: a few megabytes stay in a CPU's cache, a GPU wants more work a call.
 CHUNK_CPU = 2**20
@@ -94,7 +94,7 @@ class _CandidateProducts(torch.autograd.Function):
         return _candidate_products(x, z, indices, chunk)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, indices = ctx.saved_tensors
@@ -119,7 +119,7 @@ class _GatherProduct(torch.autograd.Function):
         return _gather_product(weights, values, indices, chunk).to(values.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weights, values, indices = ctx.saved_tensors
@@ -148,7 +148,7 @@ class _ScatterProduct(torch.autograd.Function):
         return _scatter_product(weights, values, indices, blocks, chunk).to(values.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         weights, values, indices = ctx.saved_tensors

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision, wide_product, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
+from rabit.functional.once import first_order
 from rabit.functional.topk import check_topk
 
 # Scores held at once: 4 MB of float32 on a CPU, more where a call must fill a GPU.
@@ -111,7 +111,7 @@ class _RankBlocks(torch.autograd.Function):
         return indices, mass, log_mass, peak, threshold, residual
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, *grads: Tensor | None) -> tuple[Tensor | None, ...]:
         _, grad_mass, grad_log_mass, grad_peak, _, _ = grads

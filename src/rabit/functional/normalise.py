@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.blocks import from_nested_blocks, to_nested_blocks
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused_units import can_fuse_units, unit_rows, unit_rows_gradient
+from rabit.functional.once import first_order
 
 SMALLEST_NORM = 1e-4
 AT_ONCE = 2**20
@@ -75,7 +75,7 @@ class _UnitVectors(torch.autograd.Function):
         return unit
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors
@@ -102,7 +102,7 @@ class _UnitBlocks(torch.autograd.Function):
         return unit
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         unit, scale = ctx.saved_tensors

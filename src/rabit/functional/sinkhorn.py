@@ -26,10 +26,10 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.fields import is_whole
 from rabit.functional.dtype import full_precision, working_dtype
+from rabit.functional.once import first_order
 from rabit.functional.scores import Scores, gather, gradients, truncated_exp_
 from rabit.functional.streaming import row_statistics
 
@@ -124,7 +124,7 @@ class _Sinkhorn(torch.autograd.Function):
         return bias, error, passes
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias = ctx.saved_tensors

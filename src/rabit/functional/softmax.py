@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision
+from rabit.functional.once import first_order
 
 
 def truncated_softmax(logits: Float[Tensor, "... n"]) -> Float[Tensor, "... n"]:
@@ -39,7 +39,7 @@ class _TruncatedSoftmax(torch.autograd.Function):
         return weights
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> Tensor:
         (weights,) = ctx.saved_tensors

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.functional.dtype import full_precision, working_dtype
+from rabit.functional.once import first_order
 from rabit.functional.scores import (
     Gathered,
     RowStatistics,
@@ -141,7 +141,7 @@ class _Gather(torch.autograd.Function):
         return out, places, log_sum
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias, values, log_sum, out = ctx.saved_tensors
@@ -170,7 +170,7 @@ class _Scatter(torch.autograd.Function):
         return scatter(x, z, bias, values, log_sum, temperature, chunk).to(values.dtype)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, bias, values, log_sum = ctx.saved_tensors
@@ -191,7 +191,7 @@ class _ChosenProducts(torch.autograd.Function):
         return z.gather(2, index).to(dtype).mul_(x).sum(1)
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         x, z, places = ctx.saved_tensors

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from rabit.fields import is_number, is_whole
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
+from rabit.functional.once import first_order
 from rabit.functional.threshold import Threshold
 
 SMALLEST_EPSILON = 1e-12
@@ -123,7 +123,7 @@ class _PlanMass(torch.autograd.Function):
         return solution.mass, solution.log_mass
 
     @staticmethod
-    @once_differentiable
+    @first_order
     @full_precision
     def backward(ctx: Any, grad_mass: Tensor, grad_log_mass: Tensor) -> tuple[Tensor, None]:
         scores, indices, logits, pivot, shift, spread = ctx.saved_tensors

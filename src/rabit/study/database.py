@@ -125,6 +125,8 @@ class Database:
                 if row is None:
                     connection.execute("INSERT INTO study VALUES (?)", (digest,))
         except sqlite3.DatabaseError as error:
+            if hasattr(self, "connection"):
+                self.close()
             raise ValueError(f"{path}: cannot be used as the database ({error})") from error
         if row is not None and row[0] != digest:
             self.close()

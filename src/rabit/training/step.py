@@ -65,7 +65,7 @@ def generator_losses(
         Unweighted losses and the forward pass.
     """
     exemplar_condition = batch.exemplar_condition if with_exemplar_condition else None
-    output = (run or network)(batch.condition, batch.exemplar, exemplar_condition)
+    output = (network if run is None else run)(batch.condition, batch.exemplar, exemplar_condition)
     values: dict[str, Tensor] = {}
     masked = _alignment_losses(values, network, output.alignment, batch, config, expected_pairs)
     _perceptual_losses(values, backbone, output.image, batch, config, expected_pairs)
