@@ -322,6 +322,10 @@ def test_a_condition_without_classes_has_one_share() -> None:
     assert class_shares([exemplar(0), exemplar(1, weight=3)], config).tolist() == [[0.25], [0.75]]
 
 
+TEXT: Any = "1"
+NUMBER: Any = 3
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -333,6 +337,9 @@ def test_a_condition_without_classes_has_one_share() -> None:
         ([ONE, exemplar(1, [0, 3])], r"exemplars\[1\].classes has 3, expected ids from 0 to 2"),
         ([exemplar(0, [-1])], r"exemplars\[0\].classes has -1"),
         ([exemplar(0, [True])], r"exemplars\[0\].classes has True"),
+        ([exemplar(weight=TEXT)], r"exemplars\[0\].weight is '1', expected a number"),
+        ([exemplar(0, NUMBER)], r"exemplars\[0\].classes is 3, expected a list of ids"),
+        (iter([ONE]), "exemplars is a list_iterator, expected a list"),
         ([exemplar(0, [])], r"exemplars\[0\].classes is empty"),
         ([ONE, exemplar(1, [1], 0)], r"exemplars\[1\]: weights of 0 for hill, expected one above"),
         (
@@ -358,7 +365,7 @@ def test_wrong_inputs_are_named(translator: Translator) -> None:
     with pytest.raises(ValueError, match=r"exemplars\[0\] is a str, expected rabit.Exemplar"):
         translator.combine(LABELS, nameless)
     alone: Any = ONE
-    with pytest.raises(ValueError, match="exemplars is one alone, expected a list"):
+    with pytest.raises(ValueError, match="exemplars is a Exemplar, expected a list"):
         translator.combine(LABELS, alone)
     with pytest.raises(ValueError, match="condition has 2 items, expected one"):
         translator.combine(two, [ONE])  # type: ignore[arg-type]

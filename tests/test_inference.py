@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import random
 import subprocess
 import sys
+import typing
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -267,6 +269,34 @@ def test_threads_get_what_their_seed_gives_and_leave_torchs_numbers_alone() -> N
             assert found is not None and wanted.matches is not None
             assert torch.equal(found, wanted.matches)
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_another_process_gets_the_translator(translator: Translator) -> None:
+    wanted = translator.translate(LABELS, PHOTO, LABELS).image
+    for other in (pickle.loads(pickle.dumps(translator)), copy.deepcopy(translator)):
+        assert other.config == translator.config and other.folder == translator.folder
+        assert torch.equal(other.translate(LABELS, PHOTO, LABELS).image, wanted)
+
+
+def test_weights_stay_of_single_precision(translator: Translator, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"torch.float64 is no device; .* with_precision"):
+        translator.to(torch.float64)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="dtype is 'float16', expected a floating-point type"):
+        translator.save(tmp_path, dtype="float16")  # type: ignore[arg-type]
+    translator.save(tmp_path)
+    torch.set_default_dtype(torch.float64)
+    try:
+        loaded = load(tmp_path)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert {weight.dtype for weight in loaded.network.parameters()} == {torch.float32}
+    wanted = translator.translate(LABELS, PHOTO, LABELS).image
+    assert torch.equal(loaded.translate(LABELS, PHOTO, LABELS).image, wanted)
+
+
+def test_signatures_can_be_read_where_they_run() -> None:
+    for public in (Translator.translate, Translator.combine, Translator.edit, Exemplar):
+        assert typing.get_type_hints(public)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**63, 0.5, True, "1"])

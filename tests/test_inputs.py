@@ -13,6 +13,8 @@ from PIL import Image
 
 from rabit.config import ConditionConfig
 from rabit.data.decoding import MAX_PIXELS
+from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS
 from rabit.data.images import read_image, to_image
 from rabit.functional.condition import Condition
 from rabit.inputs import condition_batch, image_batch, layout_batch
@@ -197,6 +199,8 @@ def test_a_boolean_map_has_the_classes_0_and_1() -> None:
         (IDS.astype(object), "object"),
         (IDS.astype(str), "semantic maps"),
         (PIXELS, "picture"),
+        (IDS[..., None], r"axis for its colour; give it without: labels\[..., 0\]"),
+        (np.eye(3, dtype=np.uint8)[IDS].transpose(2, 0, 1), r"one map a class.*argmax\(0\)"),
         (Image.fromarray(PIXELS), "colours"),
         (Image.new("RGBA", (3, 3), (1, 1, 1, 9)), "transparency"),
         (IDS[0], r"\(6,\)"),
@@ -270,6 +274,46 @@ def test_channels_are_taken_as_they_are() -> None:
 def test_wrong_channels_are_named(given: Any, words: str) -> None:
     with pytest.raises(ValueError, match=f"condition.*{words}"):
         layout_batch(given, EDGE, "condition")
+
+
+def test_a_drawing_in_memory_is_read_as_its_file_is(tmp_path: Path) -> None:
+    config = ConditionConfig("edge", EDGE_CHANNELS)
+    lines = np.zeros((40, 50), bool)
+    lines[10, 5:30] = lines[20:35, 40] = True
+    grey = np.where(lines, 0, 255).astype(np.uint8)
+    read = condition_batch(saved(Image.fromarray(grey), tmp_path / "a.png"), config, "condition")
+    assert torch.equal(read.channels[0, 0], torch.from_numpy(lines).float())
+    drawn: list[Any] = [Image.fromarray(grey), grey, lines, np.repeat(grey[..., None], 3, 2)]
+    for given in (*drawn, torch.from_numpy(lines)):
+        found = layout_batch(given, config, "condition")
+        assert torch.equal(found.condition().channels, read.channels)
+        # Lines stay lines when they are made smaller.
+        assert set(found.resize((20, 25)).condition().channels[0, 0].unique().tolist()) == {0, 1}
+    assert len(layout_batch([grey, lines], config, "condition")) == 2
+
+
+def test_edges_are_found_in_a_photograph_in_memory(tmp_path: Path) -> None:
+    config = ConditionConfig("edge", EDGE_CHANNELS)
+    photograph = np.full((40, 50, 3), 90, np.uint8)
+    photograph[10:30, 10:30] = 250
+    path = saved(Image.fromarray(photograph), tmp_path / "a.png")
+    read = condition_batch(path, config, "condition")
+    assert 0 < float(read.channels[:, 0].mean()) < 0.3
+    for given in (photograph, Image.fromarray(photograph)):
+        assert torch.equal(condition_batch(given, config, "condition").channels, read.channels)
+
+
+def test_edges_of_a_face_are_those_of_its_map(tmp_path: Path) -> None:
+    config = ConditionConfig("edge", FACE_EDGE_CHANNELS)
+    ids = np.zeros((32, 32), np.uint8)
+    ids[8:24, 8:24], ids[12:14, 11:14] = 1, FACE_CLASSES.index("l_eye")
+    read = condition_batch(saved(Image.fromarray(ids), tmp_path / "a.png"), config, "condition")
+    for given in (ids, Image.fromarray(ids), torch.from_numpy(ids)):
+        found = condition_batch(given, config, "condition")
+        assert torch.equal(found.channels, read.channels)
+        assert torch.equal(found.regions, read.regions)
+    with pytest.raises(ValueError, match="condition: ids 99, .* in a label map of 19 classes"):
+        condition_batch(ids + 99, config, "condition")
 
 
 def test_floats_that_seem_to_be_in_another_range_are_told() -> None:

@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from rabit import alignment, functional
     from rabit.combining import Exemplar
     from rabit.functional.condition import Condition
-    from rabit.inference import Translation, Translator, load
+    from rabit.inference import Matching, Translation, Translator, load
     from rabit.model.sources import embedded_models, released_models
 
 __all__ = [
     "Condition",
     "Exemplar",
+    "Matching",
     "Translation",
     "Translator",
     "alignment",
@@ -29,6 +30,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Condition": "rabit.functional.condition",
     "Exemplar": "rabit.combining",
+    "Matching": "rabit.inference",
     "Translation": "rabit.inference",
     "Translator": "rabit.inference",
     "embedded_models": "rabit.model.sources",

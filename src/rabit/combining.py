@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from torch import Tensor
 from rabit.alignment.features import FeaturePyramid
 from rabit.alignment.network import Alignment, resize_regions
 from rabit.config import ConditionConfig
-from rabit.fields import is_whole
+from rabit.fields import is_number, is_whole
 from rabit.inputs import ConditionInput, ImageInput
 from rabit.sizing import Layout
 from rabit.translation import Matching, Sizes, Translation, exemplar_pixels
@@ -58,8 +58,8 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
         ValueError: there are no exemplars, one is something else, a weight is negative or no
             number, a class is not the model's, or the exemplars of a class have no weight.
     """
-    if isinstance(exemplars, Exemplar) or not exemplars:
-        found = "one alone" if exemplars else "empty"
+    if not isinstance(exemplars, Sequence) or not exemplars:
+        found = "empty" if isinstance(exemplars, Sequence) else f"a {type(exemplars).__name__}"
         raise ValueError(f"exemplars is {found}, expected a list of at least one rabit.Exemplar")
     columns = config.channels if config.kind == "semantic" else 1
     weights = torch.zeros(len(exemplars), columns, dtype=torch.float64)
@@ -71,9 +71,9 @@ def class_shares(exemplars: Sequence[Exemplar], config: ConditionConfig) -> Floa
                 f"{name} is a {type(exemplar).__name__}, expected rabit.Exemplar(photograph, its "
                 "condition, …)"
             )
-        if not 0 <= exemplar.weight <= MAX_WEIGHT:
+        if not is_number(exemplar.weight) or not 0 <= exemplar.weight <= MAX_WEIGHT:
             raise ValueError(
-                f"{name}.weight is {exemplar.weight}, expected a number from 0 to {MAX_WEIGHT:g}"
+                f"{name}.weight is {exemplar.weight!r}, expected a number from 0 to {MAX_WEIGHT:g}"
             )
         weights[i] = exemplar.weight
         if exemplar.classes is not None:
@@ -95,6 +95,8 @@ def _class_ids(classes: Sequence[int], name: str, config: ConditionConfig) -> li
         raise ValueError(
             f"{name} is {classes!r}, but {config.kind} conditions have no classes; expected None"
         )
+    if not isinstance(classes, Iterable):
+        raise ValueError(f"{name} is {classes!r}, expected a list of ids, or None")
     ids = list(classes)
     for i in ids:
         if not is_whole(i) or not 0 <= i < config.channels:

@@ -19,7 +19,7 @@ from rabit.functional.draws import drawing_from
 from rabit.inputs import ConditionInput, ImageInput
 from rabit.model.network import TranslationNetwork
 from rabit.model.sources import find_model
-from rabit.model.storage import load_model, save_model
+from rabit.model.storage import load_model, network_of, save_model
 from rabit.precision import PRECISIONS, Computed, Precision, computed_in
 from rabit.sides import Conditions, Side, read_layout, read_side
 from rabit.sizing import Layout, edit_share, exemplar_size, resize_images
@@ -77,6 +77,11 @@ class Translator:
             f"{self.computed_in} on {self.device})"
         )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Lets other processes have it: pickled is what a model's folder holds."""
+        weights = self.network.state_dict()
+        return _restored, (self.config, weights, self.folder, self.precision, self.device)
+
     @property
     def classes(self) -> tuple[str, ...]:
         """Names of the condition's classes, by id."""
@@ -101,7 +106,16 @@ class Translator:
         return Translator(self.network, self.config, self.folder, precision)
 
     def to(self, device: torch.device | str) -> Translator:
-        """Moves the network to a device and returns the translator."""
+        """Moves the network to a device and returns the translator.
+
+        Raises:
+            ValueError: it is a dtype; what is computed in has `with_precision`.
+        """
+        if isinstance(device, torch.dtype):
+            raise ValueError(
+                f"{device} is no device; weights stay float32, and with_precision('bfloat16') "
+                "computes in less"
+            )
         self.network.to(device)
         return self
 
@@ -120,8 +134,8 @@ class Translator:
             FileExistsError: the folder holds a model and overwrite is off.
             ValueError: dtype is no floating-point type.
         """
-        if dtype is not None and not dtype.is_floating_point:
-            raise ValueError(f"dtype is {dtype}, expected a floating-point type or None")
+        if not (dtype is None or (isinstance(dtype, torch.dtype) and dtype.is_floating_point)):
+            raise ValueError(f"dtype is {dtype!r}, expected a floating-point type of torch or None")
         save_model(Path(folder), self.network, self.config, dtype=dtype, overwrite=overwrite)
 
     def translate(
@@ -316,6 +330,18 @@ def _seeded(seed: int, device: torch.device) -> torch.Generator:
     if not is_whole(seed) or not 0 <= seed < 2**63:
         raise ValueError(f"seed is {seed!r}, expected a whole number from 0 to 2^63 - 1")
     return torch.Generator(device).manual_seed(int(seed))
+
+
+def _restored(
+    config: ModelConfig,
+    weights: dict[str, Tensor],
+    folder: Path | None,
+    precision: Precision,
+    device: torch.device,
+) -> Translator:
+    """Returns a translator that was pickled."""
+    network = network_of(config, weights, "a pickled translator")
+    return Translator(network, config, folder, precision).to(device)
 
 
 def load(name_or_path: str | Path, precision: Precision = "float32") -> Translator:

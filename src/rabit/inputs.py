@@ -14,8 +14,10 @@ from PIL import Image
 from torch import Tensor
 
 from rabit.config import ConditionConfig
-from rabit.data.condition_files import read_condition
+from rabit.data.condition_files import ConditionFile, edges, face_edges, read_condition
 from rabit.data.decoding import check_pixels
+from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS
 from rabit.data.images import (
     check_ids,
     image_from_pillow,
@@ -27,8 +29,8 @@ from rabit.data.images import (
 from rabit.functional.condition import Condition
 from rabit.sizing import Layout
 
-ImageInput: TypeAlias = "str | Path | Image.Image | np.ndarray | Tensor"
-ConditionInput: TypeAlias = "str | Path | Image.Image | np.ndarray | Tensor | Condition"
+ImageInput: TypeAlias = str | Path | Image.Image | np.ndarray | Tensor
+ConditionInput: TypeAlias = ImageInput | Condition
 
 # Floats that came out of a network or a resize may lie this far beyond their range.
 _SLACK = 1e-3
@@ -118,7 +120,9 @@ def layout_batch(
         given: for semantic maps a path to a map of ids, a PIL image of mode L, P, I or 1, or an
             integer or boolean array or tensor (H, W) or (B, H, W); for edges and poses a path (see
             `rabit.data.condition_files.read_condition`), or a float array or tensor of channels in
-            [0, 1], (C, H, W) or (B, C, H, W); a `Condition`; or a list of any of these.
+            [0, 1], (C, H, W) or (B, C, H, W); for edges also what such a file holds, a PIL image
+            or an array (H, W) or (H, W, 3) of uint8 or booleans; a `Condition`; or a list of any
+            of these.
         config: the model's kind of condition and its classes.
         name: the argument's name, for errors.
         canvas: height and width of the picture that the joints of a file are places in.
@@ -147,9 +151,36 @@ def layout_batch(
     if config.kind != "semantic" and isinstance(given, (str, Path)):
         read = read_condition(Path(given), config, canvas)
         return Layout.of_pictures((read.picture,), read.size, config.channels)
+    drawn = _drawn(given, config, name)
+    if drawn is not None:
+        return Layout.of_pictures((drawn.picture,), drawn.size, config.channels)
     if config.kind != "semantic":
         return _channels(given, config, name)
     return Layout(_label_tensor(given, config, name), None, config.channels)
+
+
+def _drawn(given: Any, config: ConditionConfig, name: str) -> ConditionFile | None:
+    """Reads edges from a picture in memory as from its file; None where it is no such picture."""
+    if isinstance(given, Tensor) and not given.is_floating_point() and given.ndim == 2:
+        given = given.detach().cpu().numpy()
+    array = isinstance(given, np.ndarray) and given.dtype.kind in "uib"
+    if not array and not isinstance(given, Image.Image):
+        return None
+    if config.classes == FACE_EDGE_CHANNELS and (not array or given.ndim == 2):
+        faces = ConditionConfig("semantic", FACE_CLASSES)
+        return face_edges(_label_tensor(given, faces, name)[0].numpy())
+    if config.classes != EDGE_CHANNELS:
+        return None
+    if not array:
+        return edges(image_from_pillow(given, name))
+    if given.ndim == 2 and given.dtype in (np.bool_, np.uint8):
+        check_pixels(given.shape, name, "condition")
+        grey = given * np.uint8(255) if given.dtype == np.bool_ else given
+        return edges(np.repeat(grey[..., None], 3, axis=2))
+    if given.ndim == 3 and given.shape[2] == 3 and given.dtype == np.uint8:
+        check_pixels(given.shape[:2], name, "condition")
+        return edges(given)
+    return None
 
 
 def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> Layout:
@@ -220,6 +251,16 @@ def _label_tensor(given: Any, config: ConditionConfig, name: str) -> Tensor:
             f"{name} is {_describe(given)}, which looks like a picture (H, W, {ids.shape[2]}); "
             "expected class ids (H, W) or (B, H, W), colours are no ids (give maps as narrow as "
             "this in a list)"
+        )
+    if ids.ndim == 3 and ids.shape[2] == 1 < ids.shape[1]:
+        raise ValueError(
+            f"{name} is {_describe(given)}, which looks like one map with an axis for its colour; "
+            "give it without: labels[..., 0]"
+        )
+    if ids.ndim == 3 and len(ids) == config.channels > 1 and (ids != 0).sum(0).max() == 1:
+        raise ValueError(
+            f"{name} is {_describe(given)}, which looks like one map a class; give the ids, "
+            "labels.argmax(0), or build it with rabit.Condition"
         )
     check_pixels((ids.shape[-2], ids.shape[-1]), name, "label map")
     _require_items(ids, name)

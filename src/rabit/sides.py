@@ -13,7 +13,7 @@ from rabit.config import ConditionConfig
 from rabit.inputs import ConditionInput, ImageInput, image_batch, layout_batch
 from rabit.sizing import Layout
 
-Conditions: TypeAlias = "ConditionInput | Layout | Sequence[ConditionInput]"
+Conditions: TypeAlias = ConditionInput | Layout | Sequence[ConditionInput]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from rabit.functional.condition import Condition
 from rabit.sizing import Layout, padded_size, resize_images, working_size
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Matching:
     """Where the look of a condition's places comes from, at the condition's size.
 
@@ -39,8 +39,14 @@ class Matching:
     correspondence: Correspondence | None
     sources: Int[Tensor, "B H W"] | None = None
 
+    def __repr__(self) -> str:
+        """Says what it is, without the numbers of all pixels."""
+        count, _, height, width = self.warped.shape
+        conditions = "one condition" if count == 1 else f"{count} conditions"
+        return f"Matching({conditions} of {height}×{width} pixels, height × width)"
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Translation(Matching):
     """The result of a translation or an edit, at the condition's size.
 

@@ -207,6 +207,16 @@ def test_half_precision(method: str) -> None:
     assert torch.allclose(inside.peak, outside.peak, atol=1e-6)
 
 
+def test_a_correspondence_moves_and_tells_what_it_is_in_a_line() -> None:
+    built = correspond(features(4, 6), features(8, 4, seed=1))
+    assert repr(built) == (
+        "Correspondence(batch of 2, from 8×4 positions of the exemplar to 4×6, height × width)"
+    )
+    assert built == built and built != built.detach()
+    moved = built.to("meta")
+    assert moved.mass is not None and moved.mass.is_meta and moved.peak.is_meta
+
+
 def test_residual_is_reported() -> None:
     built = correspond(features(8, 8), features(8, 8, seed=1))
     assert built.residual is not None
@@ -254,6 +264,8 @@ GOOD = torch.zeros(1, 4, 8, 8)
         (GOOD, GOOD.expand(2, 4, 8, 8), {}, "the same batch and channels"),
         (GOOD.long(), GOOD, {}, "dtype torch.int64"),
         (GOOD[0], GOOD, {}, r"features x have shape \(4, 8, 8\)"),
+        (GOOD[:, :1], GOOD[:, :1], {}, r"\(1, 1, 8, 8\): one channel, centred over channels, is 0"),
+        (GOOD, GOOD, {"method": ["ranking"]}, "expected one of ranking, dense"),
         (GOOD, GOOD, {"method": "magic"}, "'magic', expected one of ranking, dense"),
         (GOOD, GOOD, {"width": 3}, "has no option width; it has block, k, temperature"),
         (GOOD, GOOD, {"method": "dense", "k": 3}, "has no option k; it has temperature"),

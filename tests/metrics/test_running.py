@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 
+from rabit.layers.perceptual import random_backbone
+from rabit.metrics.copied import Copied
+from rabit.metrics.frechet import FrechetDistance, vgg_extractor
+from rabit.metrics.perceptual import PerceptualDistance
 from rabit.metrics.running import RunningMean, check_images, check_pair
+from rabit.metrics.segmentation import SegmentationAgreement
 
 
 def test_mean_and_standard_error_are_the_textbook_ones() -> None:
@@ -70,6 +75,31 @@ def test_what_a_pair_consists_of_can_be_named() -> None:
 def test_what_is_no_batch_of_images_is_refused(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"expected a batch \(B, 3, H, W\)"):
         check_images(torch.zeros(shape))
+
+
+def test_metrics_of_other_settings_are_not_merged() -> None:
+    backbone = random_backbone()
+    for one, other in (
+        (PerceptualDistance(backbone), PerceptualDistance(backbone, ("relu1_2",))),
+        (Copied(), Copied(0.5)),
+        (SegmentationAgreement(4), SegmentationAgreement(4, ignored=0)),
+    ):
+        with pytest.raises(ValueError, match="expected the same settings"):
+            one.merge(other)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_networks_read_images_of_any_precision(dtype: torch.dtype) -> None:
+    images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    images, truth = images.to(dtype), images.flip(3).to(dtype)
+    distance = PerceptualDistance(random_backbone())
+    assert torch.equal(distance.measure(images, truth), distance.measure(images.float(), truth))
+    frechet = FrechetDistance(vgg_extractor(random_backbone(), "relu3_1"))
+    frechet.update(images, real=True)
+    frechet.update(truth, real=False)
+    assert frechet.compute() >= 0
+    with pytest.raises(ValueError, match="expected two batches"):
+        distance.update(images[:0], truth[:0])
 
 
 def test_merged_means_are_the_mean_of_all() -> None:

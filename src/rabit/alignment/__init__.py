@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rabit.alignment.correspondence import Correspondence
+from rabit.alignment.correspondence import Correspondence, WarpedBack
 from rabit.alignment.matching import correspond
 
-__all__ = ["Correspondence", "correspond"]
+__all__ = ["Correspondence", "WarpedBack", "correspond"]

@@ -16,7 +16,7 @@ from rabit.functional.dtype import working_dtype
 LEAST_MASS = 1e-3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class WarpedBack:
     """Values carried from the condition back to the exemplar.
 
@@ -29,7 +29,7 @@ class WarpedBack:
     received: Bool[Tensor, "B 1 Hz Wz"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Correspondence:
     """Which exemplar positions each position of the condition's feature map looks at.
 
@@ -124,6 +124,18 @@ class Correspondence:
         best, width = self.matrix.best(), self.exemplar_size[1]
         places = torch.stack([best % width, best // width], dim=-1)
         return places.to(working_dtype(self.peak))
+
+    def to(self, device: torch.device | str) -> Correspondence:
+        """Returns the same correspondence on another device."""
+        return each_tensor(self, lambda value: value.to(device))
+
+    def __repr__(self) -> str:
+        """Says between what it is, without the numbers of all positions."""
+        (height, width), (rows, columns) = self.size, self.exemplar_size
+        return (
+            f"Correspondence(batch of {self.matrix.batch}, from {rows}×{columns} positions of the "
+            f"exemplar to {height}×{width}, height × width)"
+        )
 
     def detach(self) -> Correspondence:
         """Returns the same correspondence without its graph."""

@@ -29,9 +29,10 @@ def correspond(
 ) -> Correspondence:
     """Builds the correspondence between a condition's and an exemplar's features.
 
-    Features are centred over channels and L2-normalised first. Scores are computed in float32
-    for half precision features. Under autocast, which makes features half precision that are not
-    kept, they become float32 in front of the normalisation.
+    Features are centred over channels and L2-normalised first, x / sqrt(|x|² + 1e-8): those of a
+    length below about 1e-3 count for less than their cosine. Scores are computed in float32 for
+    half precision features. Under autocast, which makes features half precision that are not kept,
+    they become float32 in front of the normalisation. Gradients are of first order.
 
     Args:
         x: (B, C, H, W) features of the condition.
@@ -58,7 +59,7 @@ def correspond(
         >>> correspond(x, z, block=2, k=3).warp(z).shape
         torch.Size([1, 8, 16, 16])
     """
-    if method not in METHODS:
+    if not isinstance(method, str) or method not in METHODS:
         raise ValueError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     build, known = METHODS[method], _options(method)
     unknown = sorted(set(options) - set(known))
@@ -103,6 +104,11 @@ def _check_features(x: Tensor, z: Tensor) -> None:
                 f"features {name} have shape {tuple(features.shape)} and dtype {features.dtype}, "
                 "expected floating-point features (B, C, H, W), all four at least 1"
             )
+    if x.shape[1] == 1:
+        raise ValueError(
+            f"features x have shape {tuple(x.shape)}: one channel, centred over channels, is 0 "
+            "everywhere; give at least 2"
+        )
     if x.shape[:2] != z.shape[:2]:
         raise ValueError(
             f"features x have shape {tuple(x.shape)} and z {tuple(z.shape)}, expected the same "

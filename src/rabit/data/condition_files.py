@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int64, UInt8
 
 from rabit.config import ConditionConfig
-from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
+from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, find_lines
 from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS, FaceEdgePicture, parts_of_map
 from rabit.data.images import read_image, read_labels
 from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
@@ -53,16 +53,9 @@ def read_condition(
         ValueError: the file cannot be used, or the model's channels are none of this program's.
     """
     if config.classes == EDGE_CHANNELS:
-        pixels = read_image(path)
-        size = (pixels.shape[0], pixels.shape[1])
-        if is_drawing(pixels):
-            return ConditionFile(LinePicture(pixels, read_lines(path)), size)
-        return ConditionFile(CannyPicture(pixels), size)
+        return edges(read_image(path))
     if config.classes == FACE_EDGE_CHANNELS:
-        labels = read_labels(path, len(FACE_CLASSES))
-        size = (labels.shape[0], labels.shape[1])
-        nothing_seen = np.zeros((*size, 3), np.uint8)
-        return ConditionFile(FaceEdgePicture(nothing_seen, parts_of_map(labels)), size)
+        return face_edges(read_labels(path, len(FACE_CLASSES)))
     if config.classes == POSE_CHANNELS:
         if canvas is None:
             raise ValueError(
@@ -77,6 +70,21 @@ def read_condition(
         f"{path}: the model reads channels that no file holds ({', '.join(config.classes)}); give "
         "them as a tensor"
     )
+
+
+def edges(pixels: UInt8[np.ndarray, "H W 3"]) -> ConditionFile:
+    """Returns the lines of a drawing (H, W, 3), or the edges that Canny finds in a photograph."""
+    size = (pixels.shape[0], pixels.shape[1])
+    if is_drawing(pixels):
+        return ConditionFile(LinePicture(pixels, find_lines(pixels)), size)
+    return ConditionFile(CannyPicture(pixels), size)
+
+
+def face_edges(labels: Int64[np.ndarray, "H W"]) -> ConditionFile:
+    """Returns the edges of the parts in a map (H, W) of ids of FACE_CLASSES."""
+    size = (labels.shape[0], labels.shape[1])
+    nothing_seen = np.zeros((*size, 3), np.uint8)
+    return ConditionFile(FaceEdgePicture(nothing_seen, parts_of_map(labels)), size)
 
 
 def is_drawing(pixels: UInt8[np.ndarray, "H W 3"]) -> bool:

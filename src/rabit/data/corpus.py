@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from torch.utils.data import Dataset
 
-from rabit.config import ExemplarMix
+from rabit.config import ExemplarMix, Kind
 from rabit.data.batch import Sample
 from rabit.data.images import to_tensor
 from rabit.data.listing import first_few
@@ -122,6 +122,11 @@ class SourceCorpus(Dataset[Sample]):
             self._partners = tuple(tuple(o for o in row if o in allowed) for row in kept)
         elif not train or self._mix.needs_references:
             self._references = self._list_references()
+
+    @property
+    def kind(self) -> Kind:
+        """What the conditions are: semantic, edge or pose."""
+        return self._source.kind
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -34,8 +34,16 @@ class Condition:
             One-hot float32 channels (B, classes, H, W) and the map itself as regions.
 
         Raises:
-            ValueError: an id lies outside [0, classes).
+            ValueError: it is no integer tensor of three dimensions, or an id lies outside
+                [0, classes).
         """
+        if not isinstance(labels, Tensor):
+            raise ValueError(f"labels are a {type(labels).__name__}, expected a tensor (B, H, W)")
+        if labels.ndim != 3 or labels.is_floating_point() or not labels.numel():
+            raise ValueError(
+                f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}, expected "
+                "integer class ids (B, H, W)"
+            )
         labels = labels.long()
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
@@ -56,5 +64,13 @@ class Condition:
         return Condition(self.channels.to(device), self.regions.to(device))
 
     def __getitem__(self, rows: slice) -> Condition:
-        """Returns the conditions of some rows of the batch."""
+        """Returns the conditions of some rows of the batch.
+
+        Raises:
+            ValueError: the rows are not given as a slice.
+        """
+        if not isinstance(rows, slice):
+            raise ValueError(
+                f"rows of the batch are {rows!r}, expected a slice such as [0:1]: the batch stays"
+            )
         return Condition(self.channels[rows], self.regions[rows])

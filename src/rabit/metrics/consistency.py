@@ -86,7 +86,7 @@ class SemanticConsistency(PerImage):
         check_pair(images, truth)
         if self.reading == "region":
             check_regions(images, (regions,))
-        ours, theirs = (self.backbone(x, self.layers) for x in (images, truth))
+        ours, theirs = (self.backbone(x.float(), self.layers) for x in (images, truth))
         return self.compare(ours, theirs, regions)
 
     def compare(
@@ -206,7 +206,7 @@ class StyleConsistency(PerImage):
         check_pair(images, exemplars, "exemplars")
         if self.reading == "region":
             check_regions(images, (regions, exemplar_regions))
-        ours, theirs = (self.backbone(x, self.layers) for x in (images, exemplars))
+        ours, theirs = (self.backbone(x.float(), self.layers) for x in (images, exemplars))
         return self.compare(ours, theirs, regions, exemplar_regions)
 
     def compare(

@@ -78,7 +78,7 @@ class FrechetDistance:
             ValueError: the shape or the range does not fit, or features are not finite.
         """
         check_images(images)
-        self.add(self.extractor(images), real)
+        self.add(self.extractor(images.float()), real)
 
     def add(self, features: Float[Tensor, "B D"], real: bool) -> None:
         """Takes in what the extractor gave for images, which others may share.

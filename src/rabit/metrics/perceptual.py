@@ -32,6 +32,7 @@ class FeatureDistance(PerImage, ABC):
         backbone.check(layers)
         self.backbone = backbone
         self.layers = layers
+        self.settings = layers
 
     @property
     @abstractmethod
@@ -61,7 +62,7 @@ class FeatureDistance(PerImage, ABC):
             ValueError: the shapes or ranges do not fit.
         """
         check_pair(images, truth)
-        return self.compare(*(self.backbone(x, self.layers) for x in (images, truth)))
+        return self.compare(*(self.backbone(x.float(), self.layers) for x in (images, truth)))
 
     def update(self, images: Float[Tensor, "B 3 H W"], truth: Float[Tensor, "B 3 H W"]) -> None:
         """Measures a batch of images in [-1, 1] and takes the figures into the mean.

@@ -120,7 +120,7 @@ def check_pair(
         ValueError: the shapes differ or are no batches of RGB images, or a value is not in
             [-1, 1].
     """
-    if images.shape != truth.shape or images.ndim != 4 or images.shape[1] != 3:
+    if images.shape != truth.shape or images.ndim != 4 or images.shape[1] != 3 or not len(images):
         raise ValueError(
             f"images are {tuple(images.shape)} and the {name} {tuple(truth.shape)}, expected two "
             "batches (B, 3, H, W) of one shape"
@@ -150,9 +150,15 @@ def check_range(images: Float[Tensor, "B 3 H W"], name: str) -> None:
 def check_alike(ours: object, theirs: object) -> None:
     """Raises ValueError where two metrics measure different things and cannot be merged.
 
-    By their classes and, where they have one, by their labels, which name all that figures depend
-    on.
+    By their classes and, where they have them, by their labels and settings, which name all that
+    figures depend on.
     """
     names = [str(getattr(x, "label", type(x).__name__)) for x in (ours, theirs)]
     if type(ours) is not type(theirs) or names[0] != names[1]:
         raise ValueError(f"{names[1]} cannot be merged into {names[0]}, expected one metric")
+    settings = [getattr(x, "settings", ()) for x in (ours, theirs)]
+    if settings[0] != settings[1]:
+        raise ValueError(
+            f"{names[1]} with {settings[1]} cannot be merged into that with {settings[0]}, "
+            "expected the same settings"
+        )

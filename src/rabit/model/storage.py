@@ -147,10 +147,24 @@ def load_model(path: Path) -> StoredModel:
         raise ValueError(f"{path}: a training's folder; its model is {path / 'model'}")
     config = read_config(folder / CONFIG)
     tensors = read_tensors(weights, "file of a model's weights")
+    return StoredModel(network=network_of(config, tensors, str(weights)), config=config)
+
+
+def network_of(config: ModelConfig, tensors: dict[str, Tensor], source: str) -> TranslationNetwork:
+    """Builds a network of given weights: in evaluation mode, float32, on the CPU.
+
+    Args:
+        config: what it is built from.
+        tensors: its weights, by name.
+        source: what to call them in errors.
+
+    Raises:
+        ValueError: names the first tensors that do not fit.
+    """
     with weights_undrawn():
         network = build_network(config)
-    fit_weights(network, tensors, str(weights))
-    return StoredModel(network=network.eval(), config=config)
+    fit_weights(network, tensors, source)
+    return network.float().eval()
 
 
 def read_config(path: Path) -> ModelConfig:
