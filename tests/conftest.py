@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+import torch
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -12,3 +13,9 @@ def interruptible() -> None:
     """Lets Ctrl-C interrupt, which a shell turns off for what it starts with &."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Gives every test the same random numbers, in whatever order tests run."""
+    torch.manual_seed(0)

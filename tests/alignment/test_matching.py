@@ -23,12 +23,6 @@ METHODS: tuple[tuple[str, dict[str, Any]], ...] = (
 )
 
 
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    """For the methods that draw at random."""
-    torch.manual_seed(0)
-
-
 def features(*size: int, batch: int = 2, channels: int = 12, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, channels, *size, generator=generator)

@@ -20,11 +20,6 @@ from rabit.functional.normalise import unit_features
 sides = st.integers(1, 9)
 
 
-@pytest.fixture(autouse=True)
-def seeded() -> None:
-    torch.manual_seed(0)
-
-
 def features(*size: int, batch: int = 2, channels: int = 6, seed: int = 0) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, channels, *size, generator=generator)
