@@ -18,6 +18,7 @@ from rabit.data.pose import POSE_CHANNELS, PosePicture, write_joints_json
 from rabit.data.source import Picture
 from rabit.data.transforms import View
 from rabit.inputs import layout_batch
+from rabit.sides import read_side
 from rabit.sizing import Layout
 
 EDGES = ConditionConfig(kind="edge", classes=EDGE_CHANNELS)
@@ -71,6 +72,25 @@ def test_poses(tmp_path: Path) -> None:
     write_joints_json(tmp_path / "nobody.json", Joints.none())
     with pytest.raises(ValueError, match="nobody.json: no joint of any person"):
         layout_batch(tmp_path / "nobody.json", POSES, "condition", LARGE)
+
+
+def test_what_gives_no_condition_is_named_with_its_file(tmp_path: Path) -> None:
+    far = Joints(np.full((18, 2), 900.0), np.ones(18, bool))
+    write_joints_json(tmp_path / "far.json", far)
+    with pytest.raises(ValueError, match=r"far.json: joint .* far outside the picture"):
+        layout_batch(tmp_path / "far.json", POSES, "condition", LARGE)
+    Image.fromarray((drawing() == 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match="mask.png: a drawing without a line, of tones from 0 to"):
+        layout_batch(tmp_path / "mask.png", EDGES, "condition")
+
+
+def test_edges_of_another_shape_than_their_photograph_are_refused() -> None:
+    narrow = np.where(drawing()[:, :40] == 0, 0, 255).astype(np.uint8)
+    with pytest.raises(ValueError, match="exemplar is 96x128 and its map is 96x40"):
+        read_side(photograph(), narrow, EDGES, "exemplar", "its map")
+    half = drawing()[::2, ::2]
+    layout = read_side(photograph(), half, EDGES, "exemplar", "its map").layout
+    assert layout is not None and layout.size == LARGE
 
 
 def test_a_batch_of_files_is_resized_one_by_one(tmp_path: Path) -> None:

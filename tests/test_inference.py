@@ -20,6 +20,8 @@ from PIL import Image
 import rabit
 from rabit.config import ModelConfig
 from rabit.data.images import to_image, to_tensor
+from rabit.data.joints import Joints
+from rabit.data.pose import write_joints_json
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
 from rabit.functional.condition import Condition
@@ -27,6 +29,7 @@ from rabit.functional.draws import generator
 from rabit.inference import Exemplar, Translation, Translator, exemplar_pixels, load
 from rabit.model.network import build_network
 from rabit.precision import has_bfloat16
+from recipes import translator_of as translator_for
 from tiny import tiny_batch, tiny_experiment
 
 RNG = np.random.default_rng(0)
@@ -400,6 +403,28 @@ def test_an_edit_keeps_what_is_far_and_generates_what_is_changed(translator: Tra
         whole.image, translator.translate(after, PHOTO, exemplar_condition=LABELS).image
     )
     assert not np.array_equal(made[far], PHOTO[far])
+
+
+def test_lines_and_poses_that_move_are_edits_where_they_move(tmp_path: Path) -> None:
+    """Distances to them change far away, too."""
+    lines = np.zeros((64, 64), bool)
+    lines[40, 5:60] = True
+    longer = lines.copy()
+    longer[10:14, 10] = True
+    result = translator_for("edges").edit(PHOTO, lines, longer)
+    far = np.ones((64, 64), bool)
+    far[4:20, 4:17] = False
+    assert torch.equal(result.image[0, :, far], to_tensor(PHOTO)[:, far])
+    assert not torch.equal(result.image[0, :, 12, 10], to_tensor(PHOTO)[:, 12, 10])
+    places = np.random.default_rng(0).uniform(20, 60, (18, 2))
+    for name in ("before", "after"):
+        write_joints_json(tmp_path / f"{name}.json", Joints(places, np.ones(18, bool)))
+        places = places.copy()
+        places[4] += 1
+    files = (tmp_path / "before.json", tmp_path / "after.json")
+    result = translator_for("poses").edit(PHOTO, *files)
+    kept = (result.image[0] == to_tensor(PHOTO)).all(dim=0)
+    assert 0.4 < float(kept.float().mean()) < 1
 
 
 def test_an_empty_edit_gives_the_photograph_back(translator: Translator) -> None:

@@ -70,9 +70,13 @@ def test_an_exemplar_s_condition_is_brought_to_its_size() -> None:
     assert read_side(PHOTO, None, config, "exemplar", "its map").layout is None
 
 
-def test_pictures_of_lines_are_drawn_at_the_exemplar_s_size_whatever_their_shape() -> None:
-    side = read_side(PHOTO, drawing((32, 64)), EDGES, "exemplar", "its lines")
+@pytest.mark.parametrize("size", [(33, 32), (48, 47), (128, 127)])
+def test_pictures_of_lines_are_drawn_at_the_exemplar_s_size(size: tuple[int, int]) -> None:
+    """Those of its shape, as near as whole pixels come."""
+    side = read_side(PHOTO, drawing(size), EDGES, "exemplar", "its lines")
     assert side.layout is not None and side.layout.size == (64, 64)
+    with pytest.raises(ValueError, match="exemplar is 64x64 and its lines is 32x64"):
+        read_side(PHOTO, drawing((32, 64)), EDGES, "exemplar", "its lines")
 
 
 def test_a_single_side_becomes_a_batch() -> None:

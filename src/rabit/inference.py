@@ -13,6 +13,7 @@ from torch import Tensor
 
 from rabit.combining import Aligned, Blend, Exemplar, class_shares
 from rabit.config import ModelConfig
+from rabit.data.condition_files import drawn_channels
 from rabit.fields import check_choice, is_whole
 from rabit.functional.condition import Condition
 from rabit.functional.draws import drawing_from
@@ -264,7 +265,9 @@ class Translator:
         result = self._run(after, side, seed)
         if not keep_unedited:
             return result
-        share = edit_share(before.to(self.device).differs(after.to(self.device)))
+        # A line that moves changes distances to it far away, where nothing is edited.
+        changed = before.differs(after, drawn_channels(config.classes))
+        share = edit_share(changed.to(self.device))
         # Where the share is 0 this adds 0: the photograph's pixels stay theirs bit for bit.
         return replace(result, image=torch.lerp(side.images.to(self.device), result.image, share))
 

@@ -172,14 +172,14 @@ def _drawn(given: Any, config: ConditionConfig, name: str) -> ConditionFile | No
     if config.classes != EDGE_CHANNELS:
         return None
     if not array:
-        return edges(image_from_pillow(given, name))
+        return edges(image_from_pillow(given, name), name)
     if given.ndim == 2 and given.dtype in (np.bool_, np.uint8):
         check_pixels(given.shape, name, "condition")
         grey = given * np.uint8(255) if given.dtype == np.bool_ else given
-        return edges(np.repeat(grey[..., None], 3, axis=2))
+        return edges(np.repeat(grey[..., None], 3, axis=2), name)
     if given.ndim == 3 and given.shape[2] == 3 and given.dtype == np.uint8:
         check_pixels(given.shape[:2], name, "condition")
-        return edges(given)
+        return edges(given, name)
     return None
 
 

@@ -97,10 +97,14 @@ def read_side(
 
 
 def _fitted(layout: Layout, size: tuple[int, int]) -> Layout:
-    """Brings conditions of a photograph's shape, such as maps of half its sides, to its size."""
+    """Brings conditions of a photograph's shape, such as maps of half its sides, to its size.
+
+    Pictures of lines are drawn anew at any size, so theirs may be a row or a column off.
+    """
     (height, width), (rows, columns) = layout.size, size
-    same_shape = height * columns == width * rows
-    return layout.resize(size) if same_shape or layout.pictures else layout
+    slack = max(height, width) if layout.pictures else 0
+    same_shape = abs(height * columns - width * rows) <= slack
+    return layout.resize(size) if same_shape else layout
 
 
 def _require_equal(images: Tensor, layout: Layout, name: str, layout_name: str) -> None:

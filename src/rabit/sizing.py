@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -114,13 +115,21 @@ class Layout:
             return Condition.from_labels(self.regions, self.classes)
         return Condition(self.channels, self.regions)
 
-    def differs(self, other: Layout) -> Bool[Tensor, "B H W"]:
-        """Returns where two layouts of one size are not the same."""
+    def differs(
+        self, other: Layout, channels: Sequence[int] | None = None
+    ) -> Bool[Tensor, "B H W"]:
+        """Returns where two layouts of one size are not the same.
+
+        Args:
+            other: the other.
+            channels: numbers of those that are compared besides the regions; None for all.
+        """
         changed = self.regions != other.regions
         if self.channels is None and other.channels is None:
             return changed
-        channels = self.condition().channels != other.condition().channels
-        return changed | channels.any(dim=1)
+        which = slice(None) if channels is None else list(channels)
+        own, others = (each.condition().channels[:, which] for each in (self, other))
+        return changed | (own != others).any(dim=1)
 
 
 def working_size(size: tuple[int, int], config: ModelConfig) -> tuple[int, int]:

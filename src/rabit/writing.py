@@ -260,7 +260,7 @@ def replaceable(
     foreign = sorted(name for name in set(new) - set(earlier) if (out / name).exists())
     if foreign:
         raise ValueError(
-            f"{out / foreign[0]} stands in the way and is not a file of {what}; give another "
+            f"{out / foreign[0]} stands in the way and is none of the {what}; give another "
             "folder, or move the file"
         )
     return earlier

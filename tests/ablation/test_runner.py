@@ -17,7 +17,7 @@ from rabit.app.options import override
 from rabit.config import ExperimentConfig
 from rabit.data.scenes import CLASSES
 from rabit.fields import from_dict, to_dict
-from rabit.presets import preset
+from rabit.presets import preset, with_backbone
 from tiny import tiny_experiment
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
@@ -201,6 +201,15 @@ def test_all_rows_of_a_seed_come_before_the_next_seed(tmp_path: Path) -> None:
         "confi-ras-pe/seed-0", "rabit/seed-0", "confi-ras-pe/seed-1", "rabit/seed-1",
     ]  # fmt: skip
     assert [run.config.train.seed for run in runs] == [0, 0, 1, 1]
+
+
+def test_rows_that_are_the_same_trainings_are_refused(tmp_path: Path) -> None:
+    bare = dataclasses.replace(CONFIG, losses=with_backbone(CONFIG.losses, "none"))
+    rows = [row for row in TABLES["table8"] if row.name in ("without-perc", "without-cst", "rabit")]
+    with pytest.raises(ValueError, match="rows without-perc and rabit are the same trainings"):
+        plan_runs(rows, (0,), bare, "small", "scenes", tmp_path)
+    others = [row for row in rows if row.name != "without-perc"]
+    assert len(plan_runs(others, (0,), bare, "small", "scenes", tmp_path)) == 2
 
 
 def test_a_command_makes_the_very_experiment(tmp_path: Path) -> None:

@@ -169,6 +169,9 @@ def test_all_seeds_hold_out_the_pictures_of_a_list(run: Run, tmp_path: Path) -> 
     listed.write_text("\n".join(other))
     refused = run(*given, "--held-out", listed)
     assert refused.exit_code == 1 and "holds out other pictures" in refused.stderr
+    listed.write_text(other[0])
+    refused = run(*given, "--held-out", listed)
+    assert refused.exit_code == 1 and "1 pictures are held out, but measuring" in refused.stderr
 
 
 @pytest.mark.parametrize(

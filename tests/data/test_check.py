@@ -366,13 +366,22 @@ def test_every_planted_fault_of_poses_is_found(poses: Path) -> None:
 
 def test_faults_of_line_drawings_are_found(scenes: Path, tmp_path: Path) -> None:
     shutil.copytree(scenes / "images", tmp_path / "images")
-    shutil.copytree(scenes / "labels", tmp_path / "edges")
+    (tmp_path / "edges").mkdir()
+    for path in sorted((scenes / "labels").iterdir()):
+        sky = np.array(Image.open(path)) == 0
+        drawn = np.where(sky != np.roll(sky, 1, 0), 0, 255).astype(np.uint8)
+        drawn[60, 10:50] = 0
+        Image.fromarray(drawn).save(tmp_path / "edges" / path.name)
     report = check_folder(tmp_path)
     assert report.kind == "edge" and report.findings == ()
+    change(tmp_path / "edges" / "00000.png", lambda lines: (lines == 0).astype(np.uint8))
+    shutil.copy(scenes / "images" / "00001.png", tmp_path / "edges" / "00001.png")
     change(tmp_path / "edges" / "00002.png", lambda lines: lines[:50])
     (tmp_path / "edges" / "00004.png").write_text("no picture")
     (tmp_path / "edges" / "00006.png").unlink()
     assert found(check_folder(tmp_path)) == [
+        ("edges/00000.png", "no-line-seen"),
+        ("edges/00001.png", "no-drawing"),
         ("edges/00004.png", "not-an-image"),
         ("images/00002.png", "size-mismatch"),
         ("images/00006.png", "no-map"),

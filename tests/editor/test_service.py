@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from rabit.editor.checks import Limits
 from rabit.editor.service import Service, load_models
 from rabit.inference import load
@@ -21,3 +23,14 @@ def test_models_compute_in_the_precision_that_is_asked_for() -> None:
     assert models["scenes-small"].precision == "bfloat16"
     (about,) = Service(models, Limits()).about()["models"]
     assert about["precision"] == "bfloat16"
+
+
+def test_models_may_be_given_names(tmp_path: Path) -> None:
+    load("scenes-small").save(tmp_path / "a=b")
+    path = str(tmp_path / "a=b")
+    models = load_models([path, f"mine={path}", "other=scenes-small"], "cpu")
+    assert list(models) == ["scenes-small-own", "mine", "other"]
+    with pytest.raises(ValueError, match=f"two models are called mine; .* as NAME={path}"):
+        load_models([f"mine={path}", f"mine={path}"], "cpu")
+    with pytest.raises(ValueError, match="the project has a model called scenes-small"):
+        load_models([f"scenes-small={path}"], "cpu")

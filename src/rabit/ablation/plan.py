@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -79,9 +79,10 @@ def plan_runs(
         options: further options of `rabit train`.
 
     Raises:
-        ValueError: a row does not fit the experiment.
+        ValueError: a row does not fit the experiment, or two are the same trainings.
     """
     experiments = {row.name: row.apply(experiment) for row in rows}
+    _require_different(experiments)
     condition = experiment.model.condition
     start = preset(preset_name, condition.classes, condition.kind)
     data = data if data == "scenes" else str(Path(data).resolve())
@@ -96,6 +97,20 @@ def plan_runs(
                        *assignments(start, config))  # fmt: skip
             runs.append(Run(row, seed, folder, config, data, command))
     return runs
+
+
+def _require_different(experiments: Mapping[str, ExperimentConfig]) -> None:
+    """Refuses rows that would be the same trainings, such as those of losses that are off."""
+    kept: dict[str, ExperimentConfig] = {}
+    for name, experiment in experiments.items():
+        for other, known in kept.items():
+            if experiment == known:
+                raise ValueError(
+                    f"the rows {other} and {name} are the same trainings with these options: what "
+                    "tells them apart is off (losses without a network, say); choose rows with "
+                    "--only, or other options"
+                )
+        kept[name] = experiment
 
 
 def assignments(start: ExperimentConfig, end: ExperimentConfig) -> list[str]:

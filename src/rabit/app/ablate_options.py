@@ -119,6 +119,10 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
 def _require_held_out(runs: Sequence[Run], path: Path, opened: OpenData) -> None:
     """Refuses a list that does not fit the data, or a training that was started with another."""
     names = set(held_out_pictures(path, opened))
+    if len(names) < 2:
+        raise ValueError(
+            f"--held-out {path}: {len(names)} pictures are held out, but measuring takes 2 or more"
+        )
     for run in runs:
         if (run.folder / HELD_OUT).is_file() and set(read_held_out(run.folder)) != names:
             raise ValueError(

@@ -30,6 +30,7 @@ from rabit.evaluation.correspondence.study import (
 )
 from rabit.evaluation.correspondence.suite import Timing, growth, run_suite
 from rabit.evaluation.correspondence.views import View, scene_views, stereo_view
+from rabit.evaluation.showcase import require_scenes
 from rabit.writing import check_target, write_files
 
 SIDES = (32, 64, 128, 256, 512)
@@ -220,6 +221,7 @@ def _picture_sets(options: BenchmarkOptions) -> dict[str, Callable[[int], Sequen
     if options.scenes:
         translator = open_model(options.model, "cpu")
         # A model that cannot describe the scenes says so now.
+        require_scenes(translator)
         next(scene_views(min(options.compared_sides), 1, translator))
         sets[SCENES] = lambda side: list(scene_views(side, options.scenes, translator))
     return sets

@@ -36,6 +36,7 @@ from rabit.fields import to_dict
 from rabit.inference import Translator, load
 from rabit.layers.weights import tensors_digest
 from rabit.metrics.sliced import COARSEST
+from rabit.model.sources import named_model
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,8 @@ def open_models(options: EvaluateOptions, device: torch.device) -> dict[str, Tra
 
 def _named(given: str) -> tuple[str, str]:
     """Splits NAME=MODEL; a model alone is called by the end of its path, which may hold a =."""
-    name, equals, source = given.partition("=")
-    if equals and name and source and not Path(given).exists():
+    name, source = named_model(given)
+    if name:
         return name, source
     path = Path(given)
     # A run's model lies in RUN/model.

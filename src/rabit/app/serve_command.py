@@ -34,8 +34,8 @@ def serve_command(
     model: Annotated[
         list[str] | None,
         typer.Option(
-            help="A model: an embedded name, a folder, a file, or a Hugging Face id; may be "
-            f"repeated. [default: {DEFAULT_MODEL}]",
+            help="A model: an embedded name, a folder, a file, or a Hugging Face id, or NAME=MODEL "
+            f"to have it called so; may be repeated. [default: {DEFAULT_MODEL}]",
             show_default=False,
         ),
     ] = None,

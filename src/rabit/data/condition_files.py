@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def read_condition(
         ValueError: the file cannot be used, or the model's channels are none of this program's.
     """
     if config.classes == EDGE_CHANNELS:
-        return edges(read_image(path))
+        return edges(read_image(path), str(path))
     if config.classes == FACE_EDGE_CHANNELS:
         return face_edges(read_labels(path, len(FACE_CLASSES)))
     if config.classes == POSE_CHANNELS:
@@ -65,19 +66,45 @@ def read_condition(
         joints = read_joints(path)
         if not joints.seen.any():
             raise ValueError(f"{path}: no joint of any person; give a pose that shows some")
-        return ConditionFile(PosePicture(np.zeros((*canvas, 3), np.uint8), joints), canvas)
+        try:
+            picture = PosePicture(np.zeros((*canvas, 3), np.uint8), joints)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+        return ConditionFile(picture, canvas)
     raise ValueError(
         f"{path}: the model reads channels that no file holds ({', '.join(config.classes)}); give "
         "them as a tensor"
     )
 
 
-def edges(pixels: UInt8[np.ndarray, "H W 3"]) -> ConditionFile:
-    """Returns the lines of a drawing (H, W, 3), or the edges that Canny finds in a photograph."""
+def edges(pixels: UInt8[np.ndarray, "H W 3"], name: str) -> ConditionFile:
+    """Returns the lines of a drawing (H, W, 3), or the edges that Canny finds in a photograph.
+
+    Raises:
+        ValueError: it is a drawing without a line; it is named.
+    """
     size = (pixels.shape[0], pixels.shape[1])
-    if is_drawing(pixels):
-        return ConditionFile(LinePicture(pixels, find_lines(pixels)), size)
-    return ConditionFile(CannyPicture(pixels), size)
+    if not is_drawing(pixels):
+        return ConditionFile(CannyPicture(pixels), size)
+    lines = find_lines(pixels)
+    if not lines.any():
+        raise ValueError(
+            f"{name}: a drawing without a line, of tones from {pixels.min()} to {pixels.max()}; "
+            "lines are black on white or white on black, 0 and 255"
+        )
+    return ConditionFile(LinePicture(pixels, lines), size)
+
+
+def drawn_channels(classes: Sequence[str]) -> tuple[int, ...] | None:
+    """Returns the numbers of the channels that are drawn, of a condition with these channels.
+
+    The others of edges and poses are distances, which say the same once more. None for all.
+    """
+    if tuple(classes) == POSE_CHANNELS:
+        return (0, 1, 2)
+    if tuple(classes) in (EDGE_CHANNELS, FACE_EDGE_CHANNELS):
+        return tuple(i for i, name in enumerate(classes) if name.endswith("edges"))
+    return None
 
 
 def face_edges(labels: Int64[np.ndarray, "H W"]) -> ConditionFile:

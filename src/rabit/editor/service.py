@@ -21,7 +21,7 @@ from rabit.editor.recipe import Recipe, parse_recipe
 from rabit.editor.run import run_recipe
 from rabit.editor.schemas import MOST_JOB_REQUESTS
 from rabit.inference import Translator, load
-from rabit.model.sources import is_named
+from rabit.model.sources import is_named, named_model
 from rabit.precision import Precision
 
 MATCH_OUTPUTS = ("warped", "confidence", "matches")
@@ -192,7 +192,7 @@ def load_models(
     has a model of this name itself.
 
     Args:
-        names: as for `rabit.load`.
+        names: as for `rabit.load`, or NAME=MODEL to have it called otherwise.
         device: where they go.
         precision: what their networks compute in.
 
@@ -200,14 +200,19 @@ def load_models(
         ValueError: there is no such model, or two are called the same.
     """
     translators: dict[str, Translator] = {}
-    for name in names:
+    for given in names:
+        own, name = named_model(given)
+        if own and is_named(own):
+            raise ValueError(f"{given}: the project has a model called {own}; give another name")
         translator = load(name, precision).to(device)
-        called = name if is_named(name) else translator.config.name
+        called = own or (name if is_named(name) else translator.config.name)
         if called != name and is_named(called):
             # Its recipes would be repeated with the project's own model of this name.
             called = f"{called}-own"
         if called in translators:
-            raise ValueError(f"two models are called {called}; serve one of them")
+            raise ValueError(
+                f"two models are called {called}; serve one of them as NAME={name}, or leave it out"
+            )
         translators[called] = translator
     return translators
 

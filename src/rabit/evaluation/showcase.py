@@ -84,6 +84,20 @@ class ShownEdit:
     share: float
 
 
+def require_scenes(translator: Translator) -> None:
+    """Refuses a model of something else than the generated scenes.
+
+    Raises:
+        ValueError: the model was trained on other classes.
+    """
+    if translator.classes != CLASSES:
+        raise ValueError(
+            f"the model {translator.config.name} knows the classes "
+            f"{', '.join(translator.classes)}, but scenes have {', '.join(CLASSES)}; choose a "
+            "model that was trained on scenes"
+        )
+
+
 @dataclass(frozen=True)
 class Showcase:
     """Everything that the demo shows.
@@ -118,12 +132,7 @@ def make_showcase(
     Raises:
         ValueError: the model was trained on other classes.
     """
-    if translator.classes != CLASSES:
-        raise ValueError(
-            f"the model {translator.config.name} knows the classes "
-            f"{', '.join(translator.classes)}, but scenes have {', '.join(CLASSES)}; choose a "
-            "model that was trained on scenes"
-        )
+    require_scenes(translator)
     size = translator.config.image_size
     corpus = Scenes(scenes, size, seed)
     edits = sample_edits(seed + 1, size)

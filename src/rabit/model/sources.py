@@ -64,6 +64,14 @@ def is_named(name: str) -> bool:
     return name in embedded_models() or name in released_models()
 
 
+def named_model(given: str) -> tuple[str, str]:
+    """Splits NAME=MODEL; the name is empty for a model alone, whose path may hold a =."""
+    name, equals, model = given.partition("=")
+    if not equals or not name or not model or Path(given).exists():
+        return "", given
+    return name, model
+
+
 def find_model(name_or_path: str | Path) -> Path:
     """Finds the files that a model's name stands for.
 

@@ -94,7 +94,7 @@ def make_study(
             f"{out / DATABASE} holds answers to the study in this folder; give another folder, or "
             "move the answers and the study away"
         )
-    replaceable(out, lambda: _own_files(out), [], "a study", overwrite)
+    replaceable(out, lambda: _own_files(out), [], "study's files", overwrite)
     found = find_items(manifest)
     counts = _count(manifest, len(found.items))
     plans = _plan(manifest, len(found.items), counts)
@@ -118,7 +118,7 @@ def make_study(
             sheets=sheets,
         )
         names = _write(study, album.key, trials, manifest, work / "new")
-        earlier = replaceable(out, lambda: _own_files(out), names, "a study", overwrite)
+        earlier = replaceable(out, lambda: _own_files(out), names, "study's files", overwrite)
         replace_files(out, earlier, names, work)
     return Made(
         items=len(found.items),

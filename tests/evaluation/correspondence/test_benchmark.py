@@ -30,6 +30,7 @@ from rabit.evaluation.correspondence.measure import (
 from rabit.evaluation.correspondence.study import accuracy_rows
 from rabit.evaluation.correspondence.suite import growth, run_suite
 from rabit.evaluation.correspondence.views import scene_views, stereo_view
+from recipes import translator_of
 
 CASE = Case("ranking", "ranking", "{}", 16, channels=64, width=4)
 
@@ -177,6 +178,12 @@ def test_wrong_options_are_refused_before_anything_is_measured(
     with pytest.raises((ValueError, FileNotFoundError), match=message):
         run_benchmark(options(tmp_path / "out", **changes))
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_of_other_classes_is_refused(tmp_path: Path) -> None:
+    translator_of("edges").save(tmp_path / "edges")
+    with pytest.raises(ValueError, match="knows the classes edges, distance, but scenes have sky"):
+        run_benchmark(options(tmp_path / "out", scenes=1, model=str(tmp_path / "edges")))
 
 
 def test_figures_and_charts_are_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

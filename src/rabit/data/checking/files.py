@@ -13,6 +13,7 @@ from PIL import Image
 
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.swaps import SIDE, draw_outlines, draw_strengths
+from rabit.data.condition_files import is_drawing
 from rabit.data.decoding import (
     LABEL_FORMATS,
     MAX_PIXELS,
@@ -24,7 +25,7 @@ from rabit.data.decoding import (
     rgb_pixels,
 )
 from rabit.data.edges import read_lines
-from rabit.data.images import check_ids
+from rabit.data.images import check_ids, read_image
 from rabit.data.pose import Joints, read_joints
 from rabit.data.text import require_file
 
@@ -131,6 +132,19 @@ def check_lines(path: Path) -> FileFacts:
         edges = read_lines(path)
     except (OSError, ValueError) as error:
         return FileFacts((explain(path, error),))
+    if not edges.any():
+        text = (
+            f"{path}: no line is seen; lines are black on white or white on black, 0 and 255; draw "
+            "some, or remove the pair"
+        )
+        return FileFacts((Finding("no-line-seen", (path,), text),), _size(edges))
+    if not is_drawing(read_image(path)):
+        text = (
+            f"{path}: looks like a photograph, not like a drawing of black and white; training "
+            "takes what is darker or lighter than halfway for lines, translations find edges in "
+            "it; make it black and white, or train with --condition canny"
+        )
+        return FileFacts((Finding("no-drawing", (path,), text),), _size(edges))
     return FileFacts((), _size(edges))
 
 

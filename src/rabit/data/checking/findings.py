@@ -8,7 +8,9 @@ from pathlib import Path
 WARNINGS = {
     "duplicate": "one photograph under several names",
     "joints-outside": "some joints outside the photograph",
+    "no-drawing": "a drawing that looks like a photograph",
     "no-joint-seen": "a pose without any joint",
+    "no-line-seen": "a drawing without any line",
     "odd-size": "a size that few photographs have",
     "small": "a photograph that training would enlarge much",
     "stray": "a file that is not read",
