@@ -102,7 +102,7 @@ def _fitted(layout: Layout, size: tuple[int, int]) -> Layout:
     Pictures of lines are drawn anew at any size, so theirs may be a row or a column off.
     """
     (height, width), (rows, columns) = layout.size, size
-    slack = max(height, width) if layout.pictures else 0
+    slack = max(size) if layout.pictures else 0
     same_shape = abs(height * columns - width * rows) <= slack
     return layout.resize(size) if same_shape else layout
 
