@@ -82,6 +82,9 @@ class Source(ABC):
             layout that says nothing of the sort.
     """
 
+    condition: str | None = None
+    """Which of a plain folder's conditions is read; None of other layouts."""
+
     def __init__(
         self,
         root: Path,

@@ -252,6 +252,20 @@ def test_shards_are_found_and_have_one_condition(tmp_path: Path) -> None:
         open_source(tmp_path / "s", condition="pose")
 
 
+def test_shards_of_one_kind_of_edges_are_not_taken_for_another(tmp_path: Path) -> None:
+    root = tmp_path / "plain"
+    for folder in ("images", "edges"):
+        (root / folder).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(root / folder / "a.png")
+    for condition, other in (("edges", "canny"), ("canny", "edges")):
+        shards = tmp_path / condition
+        write_shards(open_source(root, condition=condition), "folder", shards)
+        assert open_source(shards, condition=condition).kind == "edge"
+        assert open_source(shards).condition == condition
+        with pytest.raises(ValueError, match=f"have the condition {condition}, not {other}"):
+            open_source(shards, condition=other)
+
+
 def test_pictures_without_folders_are_told_where_to_go(tmp_path: Path) -> None:
     for name in ("a.jpg", "b.PNG"):
         Image.new("RGB", (8, 8)).save(tmp_path / name)

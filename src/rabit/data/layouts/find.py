@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
+from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import IMAGE_SUFFIXES
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import (
@@ -194,10 +195,17 @@ def open_source(
     if layout == "folder":
         return FolderSource(root, condition=chosen)
     source = LAYOUTS[layout].open(root)
-    if chosen is not None and source.kind != KINDS_OF_CONDITIONS[chosen]:
+    if chosen is not None:
+        drawn = chosen == "canny" and source.channels != EDGE_CHANNELS
+        if source.kind != KINDS_OF_CONDITIONS[chosen] or drawn:
+            found = f"{source.kind} conditions"
+        elif source.condition not in (None, chosen):
+            found = f"the condition {source.condition}"
+        else:
+            return source
         raise ValueError(
-            f"{root}: its pictures have {source.kind} conditions, not {chosen}; leave the "
-            "condition out, or write other shards"
+            f"{root}: its pictures have {found}, not {chosen}; leave the condition out, or write "
+            "other shards"
         )
     return source
 

@@ -79,6 +79,7 @@ class ShardIndex:
         pair_names: of the test items with a ground truth.
         pictures: the shards of the pictures, in order.
         pairs: the shards of the test items, in order.
+        condition: which of a plain folder's conditions they hold; None of other layouts.
     """
 
     version: int
@@ -95,6 +96,7 @@ class ShardIndex:
     pair_names: tuple[str, ...]
     pictures: tuple[Shard, ...] = ()
     pairs: tuple[Shard, ...] = ()
+    condition: str | None = None
 
     def __post_init__(self) -> None:
         if self.version != VERSION:

@@ -36,6 +36,7 @@ class ShardSource(Source):
         super().__init__(
             root, index.kind, index.channels, index.names, index.flips, index.split, index.partners
         )
+        self.condition = index.condition
         for shard in (*index.pictures, *index.pairs):
             check_size(root / shard.file, shard)
 

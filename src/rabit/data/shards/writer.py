@@ -167,6 +167,7 @@ def _describe(source: Source, layout: str, per_shard: int) -> tuple[dict[str, by
         train_references=stored.get(True),
         test_references=stored.get(False),
         pair_names=source.pair_names,
+        condition=source.condition,
     )
     return lists, header
 
