@@ -208,6 +208,18 @@ def test_how_trainings_ended_is_told(
         (("ablate", "table6", "--results", "x=gone"), "--results x=gone: no such folder"),
         (("ablate", "table6", "--edits", "gone"), "--edits is for data that is a folder"),
         (
+            ("ablate", "table6", "--only", ","),
+            "--only ',': expected names of rows",
+        ),
+        (
+            ("ablate", "table6", "--loss-backbone", "vgg19"),
+            "the losses read the network vgg19: give its file with --loss-weights",
+        ),
+        (
+            ("ablate", "table6", "--loss-backbone", "vgg19", "--loss-weights", "gone"),
+            "--loss-weights gone: no such file",
+        ),
+        (
             ("ablate", "table6", "--held-out", "gone"),
             "--held-out gone is for data that is a folder",
         ),

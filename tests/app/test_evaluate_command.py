@@ -15,7 +15,8 @@ from typer.testing import Result
 
 from rabit.data.edits import EditRules, write_edits
 from rabit.data.layouts.find import open_source
-from rabit.data.scenes import CLASSES
+from rabit.data.scenes import CLASSES, write_scenes
+from recipes import translator_of
 
 Run = Callable[..., Result]
 SMALL = ("--count", 2, "--exemplars", 2, "--edit-count", 2)
@@ -131,6 +132,18 @@ def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) 
     wrong.unlink()
     result = run(*given, "--segmentations", maps, "--out", out)
     assert result.exit_code == 1 and "translation-00000.png" in result.stderr
+
+
+def test_a_folder_is_read_as_the_first_model_reads_it(run: Run, tmp_path: Path) -> None:
+    """The maps are there, but a model of edges has those that Canny finds."""
+    corpus, edges = tmp_path / "corpus", tmp_path / "edges"
+    write_scenes(corpus, 4, 3, (64, 64))
+    translator_of("edges").save(edges)
+    given = ("--protocol", "translation", "--count", 2, "--exemplars", 1, "--no-baselines")
+    result = run("evaluate", edges, "--data", corpus, *given, "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    gone = run("evaluate", edges, "--data", corpus, "--edits", tmp_path / "gone")
+    assert gone.exit_code == 1 and f"--edits {tmp_path / 'gone'}: no such folder" in gone.stderr
 
 
 def test_segmentations_that_nothing_would_be_read_from_are_refused(

@@ -113,7 +113,7 @@ def ablate_command(
         held_out=held_out,
         steps=steps,
         seeds=seeds,
-        only=tuple(name.strip() for name in (only or "").split(",") if name.strip()),
+        only=_names(only),
         extras=extras,
         jobs=jobs,
         threads=threads,
@@ -172,3 +172,15 @@ def _conclude(execution: Execution, options: AblateOptions) -> None:
     if failed:
         note(f"failed: {', '.join(failed)}; the same command tries again")
         raise typer.Exit(1)
+
+
+def _names(only: str | None) -> tuple[str, ...]:
+    """The rows that --only names; none where it is left out.
+
+    Raises:
+        ValueError: it names none.
+    """
+    names = tuple(name.strip() for name in (only or "").split(",") if name.strip())
+    if only is not None and not names:
+        raise ValueError(f"--only {only!r}: expected names of rows, with commas between them")
+    return names

@@ -13,7 +13,8 @@ from rabit.app.corpora import DataOptions, OpenData, held_out_pictures, open_dat
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import override
 from rabit.app.run_folder import HELD_OUT, read_held_out
-from rabit.config import ExperimentConfig
+from rabit.config import ExperimentConfig, LossConfig
+from rabit.layers.perceptual import WITHOUT_FILE
 from rabit.presets import preset_kind, with_backbone
 
 
@@ -90,7 +91,10 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
     """
     budget = find_budget(options.budget)
     preset = options.preset or budget.preset
-    experiment = common_experiment(budget, opened.channels, opened.kind, preset, options.steps)
+    experiment = _with_options(
+        common_experiment(budget, opened.channels, opened.kind, preset, options.steps), options
+    )
+    _require_loss_weights(experiment.losses, options)
     rows = table_rows(options.table, options.extras, options.only)
     given = {
         "--layout": options.layout,
@@ -105,7 +109,7 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
     runs = plan_runs(
         rows,
         range(options.seeds or budget.seeds),
-        _with_options(experiment, options),
+        experiment,
         preset,
         options.data,
         options.out,
@@ -129,6 +133,18 @@ def _require_held_out(runs: Sequence[Run], path: Path, opened: OpenData) -> None
                 f"{run.folder} holds out other pictures than --held-out {path}; give the list that "
                 "it was started with, or another folder with --out"
             )
+
+
+def _require_loss_weights(losses: LossConfig, options: AblateOptions) -> None:
+    """Refuses losses whose network has no file, before each training would."""
+    reads = losses.backbone not in WITHOUT_FILE and losses.layers()
+    if reads and options.train and options.loss_weights is None:
+        raise ValueError(
+            f"the losses read the network {losses.backbone}: give its file with --loss-weights "
+            "FILE, or choose --loss-backbone random"
+        )
+    if options.loss_weights is not None and not options.loss_weights.is_file():
+        raise FileNotFoundError(f"--loss-weights {options.loss_weights}: no such file")
 
 
 def _with_options(experiment: ExperimentConfig, options: AblateOptions) -> ExperimentConfig:

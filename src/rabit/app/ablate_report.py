@@ -22,7 +22,7 @@ from rabit.ablation.rows import Row, table_rows
 from rabit.ablation.score import Scores, score_run
 from rabit.ablation.table import Table, fill_table, table_dict, table_lines
 from rabit.app.ablate_options import AblateOptions
-from rabit.app.corpora import SCENES, DataOptions, OpenData, open_data
+from rabit.app.corpora import SCENES, OpenData, open_edits
 from rabit.app.display import Bar
 from rabit.app.evaluate_networks import open_networks
 from rabit.app.run_folder import read_held_out, read_record
@@ -83,7 +83,7 @@ def prepare(options: AblateOptions, opened: OpenData, device: torch.device) -> P
     if options.edits is not None:
         if opened.source is None:
             raise ValueError("--edits is for data that is a folder; scenes have edits of their own")
-        edits = open_data(DataOptions(str(options.edits)), opened.kind).source
+        edits = open_edits(options.edits, opened.kind)
     others: list[FolderResults] = []
     for given in options.results:
         name, equals, folder = given.partition("=")

@@ -108,6 +108,18 @@ def open_data(options: DataOptions, kind: Kind | None = None) -> OpenData:
     return OpenData(options, source.kind, source.channels, source)
 
 
+def open_edits(folder: Path, kind: Kind) -> Source | None:
+    """Opens a folder of edits of the data's kind of condition.
+
+    Raises:
+        FileNotFoundError: there is no such folder, or a file is missing in it.
+        ValueError: the folder is not as its layout describes.
+    """
+    if not folder.is_dir():
+        raise FileNotFoundError(f"--edits {folder}: no such folder; rabit data edits writes one")
+    return open_data(DataOptions(str(folder)), kind).source
+
+
 def _fitting(root: Path, kind: Kind | None) -> tuple[str, str | None]:
     """Returns the layout and condition of a folder that has the wanted kind, if it has it."""
     if kind == "pose" and (root / "pose").is_dir() and (root / "images").is_dir():
@@ -175,6 +187,11 @@ def training_data(
     """
     size, seed, source = config.model.image_size, config.train.seed, opened.source
     if source is None:
+        if holdout is not None:
+            raise ValueError(
+                f"--holdout {holdout:g}: it is for data that is a folder; held-out scenes have "
+                "seeds of their own"
+            )
         if config.train.window < 1:
             raise ValueError(
                 f"train.window is {config.train.window}, but --data scenes has no pictures to show "

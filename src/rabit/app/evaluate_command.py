@@ -105,7 +105,7 @@ def _evaluate_together(
     networks = open_networks(options.networks, device)
     models = open_models(options, device)
     size = picture_size(options, models)
-    test = open_test_set(options, size)
+    test = open_test_set(options, size, models)
     methods = open_methods(options, models, test)
     seen = seen_in_training(models, test)
     segmentations = find_segmentations(options, methods, test)
@@ -166,7 +166,7 @@ def run_export(options: EvaluateOptions, target: Path) -> int:
         The number of pairs.
     """
     models = open_models(options, torch.device("cpu"))
-    test = open_test_set(options, picture_size(options, models))
+    test = open_test_set(options, picture_size(options, models), models)
     with Bar("exporting") as bar:
         return export_pairs(test, target, options.overwrite, bar)
 

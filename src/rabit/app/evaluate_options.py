@@ -11,7 +11,14 @@ from typing import Any
 
 import torch
 
-from rabit.app.corpora import SCENES, DataOptions, OpenData, listed_pictures, open_data
+from rabit.app.corpora import (
+    SCENES,
+    DataOptions,
+    OpenData,
+    listed_pictures,
+    open_data,
+    open_edits,
+)
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import parse_size
 from rabit.data.edits.files import TABLE
@@ -215,14 +222,23 @@ def _baselines(test: TestSet) -> list[Method]:
     ]
 
 
-def open_test_set(options: EvaluateOptions, size: tuple[int, int]) -> TestSet:
+def open_test_set(
+    options: EvaluateOptions, size: tuple[int, int], models: dict[str, Translator]
+) -> TestSet:
     """Opens what is measured on.
+
+    Args:
+        options: of the command.
+        size: of the pictures.
+        models: the first one's kind of condition is read where a folder has several.
 
     Raises:
         FileNotFoundError: a folder or file is missing.
         ValueError: the data is not as described, or an option does not fit it.
     """
-    opened = open_data(DataOptions(options.data, options.layout, options.condition))
+    kinds = [model.config.condition.kind for model in models.values()]
+    data = DataOptions(options.data, options.layout, options.condition)
+    opened = open_data(data, kinds[0] if kinds else None)
     counts = Counts(options.count, options.edit_count, options.exemplars)
     protocols = tuple(name for name in PARTS if name in (options.protocols or PARTS))
     if opened.source is None:
@@ -232,7 +248,7 @@ def open_test_set(options: EvaluateOptions, size: tuple[int, int]) -> TestSet:
         return scenes_test_set(counts, size, options.seed, protocols)
     edits = None
     if options.edits is not None:
-        edits = open_data(DataOptions(str(options.edits)), opened.kind).source
+        edits = open_edits(options.edits, opened.kind)
     elif (Path(options.data) / TABLE).is_file():
         # A folder of edits has nothing else to translate.
         edits, protocols = opened.source, _only_edits(options)

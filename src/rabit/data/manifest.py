@@ -56,7 +56,7 @@ def write_listed(
         foreign = [name for name in others if os.path.lexists(out / name)]
         if foreign:
             raise ValueError(
-                f"{out / foreign[0]} stands in the way and is not a file of {what}; give another "
+                f"{out / foreign[0]} stands in the way and is none of the {what}; give another "
                 "folder, or move the file"
             )
         lines = [_head(what), *(name.as_posix() for name in written)]

@@ -153,7 +153,7 @@ def test_files_of_others_are_never_replaced(corpus: Path, tmp_path: Path) -> Non
     write_edits(FolderSource(corpus), edits, 1, RULES)
     (edits / "masks/00001.png").write_bytes(b"mine")
     before = contents(edits)
-    with pytest.raises(ValueError, match=r"00001\.png stands .* not a file of edits"):
+    with pytest.raises(ValueError, match=r"00001\.png stands .* none of the edits"):
         write_edits(FolderSource(corpus), edits, 2, RULES, overwrite=True)
     assert contents(edits) == before
     (tmp_path / "file").write_text("x", encoding="utf-8")
