@@ -290,6 +290,8 @@ def test_a_drawing_in_memory_is_read_as_its_file_is(tmp_path: Path) -> None:
         # Lines stay lines when they are made smaller.
         assert set(found.resize((20, 25)).condition().channels[0, 0].unique().tolist()) == {0, 1}
     assert len(layout_batch([grey, lines], config, "condition")) == 2
+    most = condition_batch(~lines, config, "condition").channels[0, 0]
+    assert torch.equal(most, torch.from_numpy(~lines).float())
 
 
 def test_edges_are_found_in_a_photograph_in_memory(tmp_path: Path) -> None:

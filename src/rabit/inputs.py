@@ -14,7 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from rabit.config import ConditionConfig
-from rabit.data.condition_files import ConditionFile, edges, face_edges, read_condition
+from rabit.data.condition_files import (
+    ConditionFile,
+    edges,
+    face_edges,
+    lines_of,
+    read_condition,
+)
 from rabit.data.decoding import check_pixels
 from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS
@@ -121,8 +127,8 @@ def layout_batch(
             integer or boolean array or tensor (H, W) or (B, H, W); for edges and poses a path (see
             `rabit.data.condition_files.read_condition`), or a float array or tensor of channels in
             [0, 1], (C, H, W) or (B, C, H, W); for edges also what such a file holds, a PIL image
-            or an array (H, W) or (H, W, 3) of uint8 or booleans; a `Condition`; or a list of any
-            of these.
+            or an array of uint8, (H, W) or (H, W, 3), or booleans, true on lines; a `Condition`; or
+            a list of any of these.
         config: the model's kind of condition and its classes.
         name: the argument's name, for errors.
         canvas: height and width of the picture that the joints of a file are places in.
@@ -161,26 +167,27 @@ def layout_batch(
 
 def _drawn(given: Any, config: ConditionConfig, name: str) -> ConditionFile | None:
     """Reads edges from a picture in memory as from its file; None where it is no such picture."""
+    if config.classes not in (EDGE_CHANNELS, FACE_EDGE_CHANNELS):
+        return None
     if isinstance(given, Tensor) and not given.is_floating_point() and given.ndim == 2:
         given = given.detach().cpu().numpy()
-    array = isinstance(given, np.ndarray) and given.dtype.kind in "uib"
-    if not array and not isinstance(given, Image.Image):
+    pillow = isinstance(given, Image.Image)
+    if not pillow and not (isinstance(given, np.ndarray) and given.dtype.kind in "uib"):
         return None
-    if config.classes == FACE_EDGE_CHANNELS and (not array or given.ndim == 2):
+    if config.classes == FACE_EDGE_CHANNELS:
         faces = ConditionConfig("semantic", FACE_CLASSES)
-        return face_edges(_label_tensor(given, faces, name)[0].numpy())
-    if config.classes != EDGE_CHANNELS:
-        return None
-    if not array:
+        single = pillow or given.ndim == 2
+        return face_edges(_label_tensor(given, faces, name)[0].numpy()) if single else None
+    if pillow:
         return edges(image_from_pillow(given, name), name)
-    if given.ndim == 2 and given.dtype in (np.bool_, np.uint8):
-        check_pixels(given.shape, name, "condition")
-        grey = given * np.uint8(255) if given.dtype == np.bool_ else given
-        return edges(np.repeat(grey[..., None], 3, axis=2), name)
-    if given.ndim == 3 and given.shape[2] == 3 and given.dtype == np.uint8:
-        check_pixels(given.shape[:2], name, "condition")
-        return edges(given, name)
-    return None
+    if given.dtype not in (np.bool_, np.uint8) or given.ndim not in (2, 3):
+        return None
+    check_pixels(given.shape[:2], name, "condition")
+    if given.ndim == 3:
+        return edges(given, name) if given.shape[2] == 3 and given.dtype == np.uint8 else None
+    if given.dtype == np.bool_:
+        return lines_of(given, name)
+    return edges(np.repeat(given[..., None], 3, axis=2), name)
 
 
 def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> Layout:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64, UInt8
+from jaxtyping import Bool, Int64, UInt8
 
 from rabit.config import ConditionConfig
 from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, find_lines
@@ -83,16 +83,24 @@ def edges(pixels: UInt8[np.ndarray, "H W 3"], name: str) -> ConditionFile:
     Raises:
         ValueError: it is a drawing without a line; it is named.
     """
-    size = (pixels.shape[0], pixels.shape[1])
-    if not is_drawing(pixels):
-        return ConditionFile(CannyPicture(pixels), size)
-    lines = find_lines(pixels)
+    if is_drawing(pixels):
+        return lines_of(find_lines(pixels), name)
+    return ConditionFile(CannyPicture(pixels), (pixels.shape[0], pixels.shape[1]))
+
+
+def lines_of(lines: Bool[np.ndarray, "H W"], name: str) -> ConditionFile:
+    """Returns drawn lines (H, W), where they are true.
+
+    Raises:
+        ValueError: there is none; the drawing is named.
+    """
     if not lines.any():
         raise ValueError(
-            f"{name}: a drawing without a line, of tones from {pixels.min()} to {pixels.max()}; "
-            "lines are black on white or white on black, 0 and 255"
+            f"{name}: a drawing without a line; lines are black on white or white on black, 0 and "
+            "255"
         )
-    return ConditionFile(LinePicture(pixels, lines), size)
+    nothing_seen = np.zeros((*lines.shape, 3), np.uint8)
+    return ConditionFile(LinePicture(nothing_seen, lines), (lines.shape[0], lines.shape[1]))
 
 
 def drawn_channels(classes: Sequence[str]) -> tuple[int, ...] | None:
