@@ -80,9 +80,7 @@ def test_what_gives_no_condition_is_named_with_its_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"far.json: joint .* far outside the picture"):
         layout_batch(tmp_path / "far.json", POSES, "condition", LARGE)
     Image.fromarray((drawing() == 0).astype(np.uint8)).save(tmp_path / "mask.png")
-    with pytest.raises(
-        ValueError, match="mask.png: a drawing without a line; lines are"
-    ):
+    with pytest.raises(ValueError, match="mask.png: a drawing without a line; lines are"):
         layout_batch(tmp_path / "mask.png", EDGES, "condition")
 
 
