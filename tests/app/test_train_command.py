@@ -195,9 +195,12 @@ def test_another_preset_or_other_classes_are_not_resumed(
 
 
 def test_there_must_be_something_to_resume(run: Run, tmp_path: Path) -> None:
-    result = run("train", "small", "--data", "scenes", "--out", tmp_path / "none", "--resume")
-    assert result.exit_code == 1
-    assert "no checkpoint to resume from" in result.stderr
+    for folder, how in (("none", "without --resume"), ("some", "again with --overwrite")):
+        result = run("train", "small", "--data", "scenes", "--out", tmp_path / folder, "--resume")
+        assert result.exit_code == 1
+        assert f"no checkpoint to resume from; start the run {how}" in result.stderr
+        (tmp_path / "some").mkdir(exist_ok=True)
+        (tmp_path / "some" / "config.json").write_text("{}")
 
 
 def test_overwriting_replaces_the_run_and_nothing_else(

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from rabit.data.check import Report, check_folder
+from rabit.data.layouts.find import open_source
 from rabit.data.pose import Joints, write_joints_json, write_joints_text
 from rabit.data.scenes import CLASSES, write_scenes
 from samples import samples
@@ -386,6 +387,20 @@ def test_faults_of_line_drawings_are_found(scenes: Path, tmp_path: Path) -> None
         ("images/00002.png", "size-mismatch"),
         ("images/00006.png", "no-map"),
     ]
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.png", b"one\ntwo.png"])
+def test_names_that_no_list_can_have_are_found(scenes: Path, tmp_path: Path, name: bytes) -> None:
+    shutil.copytree(scenes, tmp_path, dirs_exist_ok=True)
+    try:
+        for folder in ("images", "labels"):
+            shutil.copy(scenes / folder / "00000.png", tmp_path / folder / os.fsdecode(name))
+    except OSError:
+        pytest.skip("this file system has no such names")
+    kinds = [(kind, path) for path, kind in found(check_folder(tmp_path))]
+    assert ("bad-name", "images") in kinds and ("bad-name", "labels") in kinds
+    with pytest.raises(ValueError, match="images: the name 'caf|images: the name 'one"):
+        open_source(tmp_path)
 
 
 def test_photographs_alone_are_checked_for_their_own_edges(scenes: Path, tmp_path: Path) -> None:

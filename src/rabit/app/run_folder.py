@@ -52,7 +52,8 @@ def check_folder(out: Path, resume: bool, overwrite: bool) -> None:
     check_target(out, folder=True)
     filled = out.is_dir() and not all(path.name.startswith(UNFINISHED) for path in out.iterdir())
     if resume and not list_checkpoints(out / "checkpoints"):
-        raise ValueError(f"{out}: no checkpoint to resume from; start the run without --resume")
+        how = "again with --overwrite" if filled else "without --resume"
+        raise ValueError(f"{out}: no checkpoint to resume from; start the run {how}")
     if not filled or resume:
         return
     if not overwrite:

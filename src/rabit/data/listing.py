@@ -49,6 +49,19 @@ def stem_of(name: str) -> str:
     return unicodedata.normalize("NFC", os.path.splitext(name)[0])
 
 
+def can_be_listed(name: str) -> bool:
+    """Whether a file's name can stand in a row of a text file: it is UTF-8 and without breaks."""
+    return len(name.splitlines()) == 1 and name.encode("utf-8", "ignore").decode("utf-8") == name
+
+
+def unlisted(name: str) -> str:
+    """Says what is wrong with a name that cannot be listed, and what to do."""
+    return (
+        f"the name {name!r} is no UTF-8, or has a line break, so that no list of pictures can have "
+        "it; rename the file"
+    )
+
+
 def list_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
     """Finds the files of a folder by their stems.
 
@@ -63,12 +76,14 @@ def list_files(folder: Path, suffixes: frozenset[str]) -> dict[str, Path]:
 
     Raises:
         FileNotFoundError: there is no such folder.
-        ValueError: two of the files have one stem.
+        ValueError: two of the files have one stem, or a name cannot be written into lists.
     """
     files: dict[str, Path] = {}
     for name in _file_names(folder):
         if os.path.splitext(name)[1].lower() not in suffixes:
             continue
+        if not can_be_listed(name):
+            raise ValueError(f"{folder}: {unlisted(name)}")
         stem = stem_of(name)
         if stem in files:
             raise ValueError(

@@ -22,6 +22,7 @@ WARNINGS = {
 PROBLEMS = {
     "bad-classes": "no usable list of classes",
     "bad-joints": "a file of joints that cannot be read",
+    "bad-name": "a file name that no list can have",
     "bad-pairs": "a row of pairs.csv that cannot be used",
     "bad-references": "a row of a list of references that cannot be used",
     "bad-split": "a list of what trains or tests that cannot be used",

@@ -17,9 +17,11 @@ from rabit.data.listing import (
     JOINT_ENDINGS,
     PAIR_COLUMNS,
     Photograph,
+    can_be_listed,
     first_few,
     read_pairs,
     stem_of,
+    unlisted,
 )
 from rabit.data.references import read_references
 from rabit.data.text import read_rows, relative_name
@@ -148,6 +150,8 @@ def _by_stem(
         if not file.is_file() or file.suffix.lower() not in suffixes:
             if not (lossless and file.is_file() and file.suffix.lower() in IMAGE_SUFFIXES):
                 findings.append(_stray(file, suffixes))
+        elif not can_be_listed(file.name):
+            findings.append(Finding("bad-name", (folder,), f"{folder}: {unlisted(file.name)}"))
         elif (stem := stem_of(file.name)) in files:
             other = files[stem]
             text = (
