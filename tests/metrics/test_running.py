@@ -7,6 +7,7 @@ import torch
 
 from rabit.layers.perceptual import random_backbone
 from rabit.metrics.copied import Copied
+from rabit.metrics.diversity import Diversity
 from rabit.metrics.frechet import FrechetDistance, vgg_extractor
 from rabit.metrics.perceptual import PerceptualDistance
 from rabit.metrics.running import RunningMean, check_images, check_pair
@@ -81,6 +82,10 @@ def test_metrics_of_other_settings_are_not_merged() -> None:
     backbone = random_backbone()
     for one, other in (
         (PerceptualDistance(backbone), PerceptualDistance(backbone, ("relu1_2",))),
+        (
+            Diversity(PerceptualDistance(backbone)),
+            Diversity(PerceptualDistance(backbone, ("relu1_2",))),
+        ),
         (Copied(), Copied(0.5)),
         (SegmentationAgreement(4), SegmentationAgreement(4, ignored=0)),
     ):

@@ -27,11 +27,11 @@ def first_order(backward: Callable[..., Any]) -> Callable[..., Any]:
     def once(ctx: Any, *grads: Any) -> Any:
         with torch.no_grad():
             found = backward(ctx, *grads)
-        if not torch.is_grad_enabled():
-            return found
         several = isinstance(found, tuple)
         gradients = list(found) if several else [found]
         tensors = [each for each in gradients if each is not None]
+        if not torch.is_grad_enabled() or not tensors:
+            return found
         marked = iter(_Ended.apply(torch.ones((), requires_grad=True), *tensors))
         gradients = [None if each is None else next(marked) for each in gradients]
         return tuple(gradients) if several else gradients[0]

@@ -52,7 +52,6 @@ class Copied(PerImage):
         if not tolerance >= 0:
             raise ValueError(f"tolerance {tolerance}, expected 0 or more")
         self.tolerance = tolerance
-        self.settings = (tolerance,)
 
     def measure(
         self,

@@ -32,7 +32,6 @@ class FeatureDistance(PerImage, ABC):
         backbone.check(layers)
         self.backbone = backbone
         self.layers = layers
-        self.settings = layers
 
     @property
     @abstractmethod

@@ -13,6 +13,10 @@ NORMAL_95 = 1.959963984540054
 """Half the width, in standard errors, of the central 95 % of a normal distribution."""
 
 
+SETTINGS = ("layers", "tolerance", "ignored")
+"""Attributes of metrics that figures depend on and labels do not name."""
+
+
 @dataclass(frozen=True)
 class Estimate:
     """A mean over images.
@@ -150,15 +154,16 @@ def check_range(images: Float[Tensor, "B 3 H W"], name: str) -> None:
 def check_alike(ours: object, theirs: object) -> None:
     """Raises ValueError where two metrics measure different things and cannot be merged.
 
-    By their classes and, where they have them, by their labels and settings, which name all that
-    figures depend on.
+    By their classes and, where they have them, by their labels and `SETTINGS`, which name all
+    that figures depend on.
     """
     names = [str(getattr(x, "label", type(x).__name__)) for x in (ours, theirs)]
     if type(ours) is not type(theirs) or names[0] != names[1]:
         raise ValueError(f"{names[1]} cannot be merged into {names[0]}, expected one metric")
-    settings = [getattr(x, "settings", ()) for x in (ours, theirs)]
-    if settings[0] != settings[1]:
-        raise ValueError(
-            f"{names[1]} with {settings[1]} cannot be merged into that with {settings[0]}, "
-            "expected the same settings"
-        )
+    for setting in SETTINGS:
+        own, other = (getattr(x, setting, None) for x in (ours, theirs))
+        if own != other:
+            raise ValueError(
+                f"{names[1]} with {setting} {other} cannot be merged into that with {own}, "
+                "expected the same settings"
+            )

@@ -57,7 +57,6 @@ class SegmentationAgreement:
             raise ValueError(f"{classes} classes, expected 1 or more")
         self.classes = classes
         self.ignored = ignored
-        self.settings = (ignored,)
         self.segmenter = segmenter
         self.confusion = torch.zeros(classes, classes, dtype=torch.int64)
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,25 +112,34 @@ class Database:
         self.now = now
         self.lock = threading.Lock()
         try:
-            self.connection = sqlite3.connect(
-                path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-            )
-            self.connection.execute("PRAGMA journal_mode=WAL")
-            self.connection.execute("PRAGMA synchronous=FULL")
-            self.connection.execute("PRAGMA foreign_keys=ON")
-            with self._writing() as connection:
-                for statement in _SCHEMA.split(";"):
-                    connection.execute(statement)
-                row = connection.execute("SELECT digest FROM study").fetchone()
-                if row is None:
-                    connection.execute("INSERT INTO study VALUES (?)", (digest,))
+            with ExitStack() as opened:
+                self.connection = opened.enter_context(
+                    closing(
+                        sqlite3.connect(
+                            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                        )
+                    )
+                )
+                row = self._prepare(digest)
+                opened.pop_all()  # all went well: it stays open
         except sqlite3.DatabaseError as error:
-            if hasattr(self, "connection"):
-                self.close()
             raise ValueError(f"{path}: cannot be used as the database ({error})") from error
         if row is not None and row[0] != digest:
             self.close()
             raise ValueError(f"{path}: holds answers to another study; name another database")
+
+    def _prepare(self, digest: str) -> tuple[str] | None:
+        """Makes the tables that are missing; returns the row of the study that was there."""
+        self.connection.execute("PRAGMA journal_mode=WAL")
+        self.connection.execute("PRAGMA synchronous=FULL")
+        self.connection.execute("PRAGMA foreign_keys=ON")
+        with self._writing() as connection:
+            for statement in _SCHEMA.split(";"):
+                connection.execute(statement)
+            row: tuple[str] | None = connection.execute("SELECT digest FROM study").fetchone()
+            if row is None:
+                connection.execute("INSERT INTO study VALUES (?)", (digest,))
+        return row
 
     def close(self) -> None:
         """Closes the file."""

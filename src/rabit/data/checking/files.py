@@ -24,7 +24,7 @@ from rabit.data.decoding import (
     id_pixels,
     rgb_pixels,
 )
-from rabit.data.edges import read_lines
+from rabit.data.edges import find_lines
 from rabit.data.images import check_ids, read_image
 from rabit.data.pose import Joints, read_joints
 from rabit.data.text import require_file
@@ -129,16 +129,17 @@ def check_map(path: Path, classes: int) -> FileFacts:
 def check_lines(path: Path) -> FileFacts:
     """Reads a line drawing."""
     try:
-        edges = read_lines(path)
+        pixels = read_image(path)
     except (OSError, ValueError) as error:
         return FileFacts((explain(path, error),))
+    edges = find_lines(pixels)
     if not edges.any():
         text = (
             f"{path}: no line is seen; lines are black on white or white on black, 0 and 255; draw "
             "some, or remove the pair"
         )
         return FileFacts((Finding("no-line-seen", (path,), text),), _size(edges))
-    if not is_drawing(read_image(path)):
+    if not is_drawing(pixels):
         text = (
             f"{path}: looks like a photograph, not like a drawing of black and white; training "
             "takes what is darker or lighter than halfway for lines, translations find edges in "
