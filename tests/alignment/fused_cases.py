@@ -319,6 +319,38 @@ def test_gradients_that_are_no_numbers_arrive(part: str, eager: Callable[[bool],
         assert bool(gradient.isnan().any())
 
 
+@pytest.mark.parametrize("confidence", ("block", "position"))
+@pytest.mark.parametrize("part", ("warped", "confidence"))
+def test_second_derivatives_are_refused(
+    confidence: str, part: str, eager: Callable[[bool], None]
+) -> None:
+    """In the one step of blocks' confidences, and in programs of their own of positions'."""
+    eager(True)
+    x, z, values = normal(1, 4, 8, 8), normal(1, 4, 8, 8, seed=1), normal(1, 3, 8, 8, seed=2)
+    x.requires_grad_()
+    built = correspond(x, z, epsilon=0.2, temperature=0.1, confidence=confidence)
+    found = built.warp(values) if part == "warped" else built.confidence
+    refuses_a_second_derivative(found, x)
+
+
+def test_second_derivatives_of_a_part_alone_are_refused() -> None:
+    x, z = normal(1, 4, 1, 5).requires_grad_(), normal(1, 4, 1, 5, seed=1)
+    indices = torch.zeros(1, 4, 1, dtype=torch.long, device=DEVICE)
+    weights = attend(x, z, indices, torch.zeros(1, 4, 1, device=DEVICE), 0.05)
+    refuses_a_second_derivative(weights, x)
+    values = normal(1, 3, 2, 2).requires_grad_()
+    carried = carry(weights.detach(), values, indices, (2, 2), (1, 1), (1, 1))
+    refuses_a_second_derivative(carried, values)
+
+
+def refuses_a_second_derivative(found: Tensor, given: Tensor) -> None:
+    """Also of a loss that is linear in what was found."""
+    loss = found.sum() + given.square().sum()
+    (gradient,) = torch.autograd.grad(loss, given, create_graph=True)
+    with pytest.raises(RuntimeError, match="differentiable once"):
+        gradient.square().sum().backward()
+
+
 def test_tensors_of_two_gpus_are_not_fused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fused_blocks, "triton_works", lambda device: True)
     with FakeTensorMode():
