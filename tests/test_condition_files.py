@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from rabit.config import ConditionConfig
-from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture
+from rabit.data.condition_files import reads_alike
+from rabit.data.edges import EDGE_CHANNELS, LINE_CHANNELS, CannyPicture, LinePicture
 from rabit.data.faces import FACE_EDGE_CHANNELS
 from rabit.data.joints import Joints
+from rabit.data.layouts.folder import FolderSource
 from rabit.data.pose import POSE_CHANNELS, PosePicture, write_joints_json
 from rabit.data.source import Picture
 from rabit.data.transforms import View
@@ -22,6 +24,7 @@ from rabit.sides import read_side
 from rabit.sizing import Layout
 
 EDGES = ConditionConfig(kind="edge", classes=EDGE_CHANNELS)
+LINES = ConditionConfig(kind="edge", classes=LINE_CHANNELS)
 FACES = ConditionConfig(kind="edge", classes=FACE_EDGE_CHANNELS)
 POSES = ConditionConfig(kind="pose", classes=POSE_CHANNELS)
 LARGE, SMALL = (96, 128), (24, 32)
@@ -57,6 +60,55 @@ def test_drawings_and_photographs(tmp_path: Path) -> None:
         LinePicture(pixels, drawing() == 0),
     )
     same(layout_batch(tmp_path / "photo.png", EDGES, "condition"), CannyPicture(photograph()))
+
+
+@pytest.mark.parametrize("ink", ("soft", "coloured", "on grey paper", "black"))
+def test_a_model_of_drawn_lines_reads_them_as_its_training_did(ink: str, tmp_path: Path) -> None:
+    pixels = np.repeat(drawing()[..., None], 3, axis=2)
+    if ink == "soft":
+        thick = Image.fromarray(pixels).filter(ImageFilter.MinFilter(5))
+        pixels = np.asarray(thick.filter(ImageFilter.GaussianBlur(4)))
+    if ink == "coloured":
+        pixels[..., 2] = 255
+    if ink == "on grey paper":
+        pixels = pixels // 2 + 60
+    for folder in ("images", "edges"):
+        (tmp_path / folder).mkdir()
+    Image.fromarray(photograph()).save(tmp_path / "images" / "a.png")
+    Image.fromarray(pixels).save(tmp_path / "edges" / "a.png")
+    trained_on = FolderSource(tmp_path)
+    assert trained_on.channels == LINE_CHANNELS
+    picture = trained_on.load(0)
+    same(layout_batch(tmp_path / "edges" / "a.png", LINES, "condition"), picture)
+    same(layout_batch(pixels, LINES, "condition"), picture)
+    same(layout_batch(Image.fromarray(pixels), LINES, "condition"), picture)
+    found = picture if ink == "black" else CannyPicture(pixels)
+    same(layout_batch(pixels, EDGES, "condition"), found)
+
+
+def test_a_model_of_drawn_lines_finds_edges_in_photographs() -> None:
+    same(layout_batch(photograph(), LINES, "condition"), CannyPicture(photograph()))
+
+
+@pytest.mark.parametrize("config", (EDGES, LINES))
+def test_edges_of_an_exemplar_are_found_in_it(config: ConditionConfig) -> None:
+    """Also where most of it is white, as drawings are."""
+    studio = np.full((*LARGE, 3), 255, np.uint8)
+    studio[10:60, 20:60] = photograph()[10:60, 20:60]
+    for pixels in (photograph(), studio, np.full_like(studio, 255)):
+        layout = read_side(pixels, None, config, "exemplar", "its lines").layout
+        assert layout is not None
+        same(layout, CannyPicture(pixels))
+    drawn = np.repeat(drawing()[..., None], 3, axis=2)
+    layout = read_side(drawn, None, config, "exemplar", "its lines").layout
+    assert layout is not None
+    same(layout, LinePicture(drawn, drawing() == 0))
+
+
+def test_drawn_and_found_edges_are_read_alike() -> None:
+    assert reads_alike(EDGE_CHANNELS, LINE_CHANNELS) and reads_alike(list("ab"), tuple("ab"))
+    assert not reads_alike(EDGE_CHANNELS, FACE_EDGE_CHANNELS)
+    assert not reads_alike(("a", "b"), LINE_CHANNELS)
 
 
 def test_poses(tmp_path: Path) -> None:

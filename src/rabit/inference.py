@@ -154,7 +154,8 @@ class Translator:
             exemplar: one for every condition or one for all, of any size; see
                 `rabit.inputs.image_batch` for the types.
             exemplar_condition: the exemplars' own conditions. Without them the maps are not
-                matched and both sides use one coordinate system for the image.
+                matched and both sides use one coordinate system for the image; plain edges are found
+                in the exemplars.
             seed: seed of whatever a correspondence method draws at random, from 0.
 
         Returns:

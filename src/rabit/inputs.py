@@ -22,7 +22,7 @@ from rabit.data.condition_files import (
     read_condition,
 )
 from rabit.data.decoding import check_pixels
-from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.edges import LINE_CHANNELS, PLAIN_EDGES
 from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS
 from rabit.data.images import (
     check_ids,
@@ -167,7 +167,7 @@ def layout_batch(
 
 def _drawn(given: Any, config: ConditionConfig, name: str) -> ConditionFile | None:
     """Reads edges from a picture in memory as from its file; None where it is no such picture."""
-    if config.classes not in (EDGE_CHANNELS, FACE_EDGE_CHANNELS):
+    if config.classes not in (*PLAIN_EDGES, FACE_EDGE_CHANNELS):
         return None
     if isinstance(given, Tensor) and not given.is_floating_point() and given.ndim == 2:
         given = given.detach().cpu().numpy()
@@ -178,16 +178,18 @@ def _drawn(given: Any, config: ConditionConfig, name: str) -> ConditionFile | No
         faces = ConditionConfig("semantic", FACE_CLASSES)
         single = pillow or given.ndim == 2
         return face_edges(_label_tensor(given, faces, name)[0].numpy()) if single else None
+    drawn = config.classes == LINE_CHANNELS
     if pillow:
-        return edges(image_from_pillow(given, name), name)
+        return edges(image_from_pillow(given, name), name, drawn)
     if given.dtype not in (np.bool_, np.uint8) or given.ndim not in (2, 3):
         return None
     check_pixels(given.shape[:2], name, "condition")
     if given.ndim == 3:
-        return edges(given, name) if given.shape[2] == 3 and given.dtype == np.uint8 else None
+        coloured = given.shape[2] == 3 and given.dtype == np.uint8
+        return edges(given, name, drawn) if coloured else None
     if given.dtype == np.bool_:
         return lines_of(given, name)
-    return edges(np.repeat(given[..., None], 3, axis=2), name)
+    return edges(np.repeat(given[..., None], 3, axis=2), name, drawn)
 
 
 def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> Layout:

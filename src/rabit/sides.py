@@ -10,6 +10,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rabit.config import ConditionConfig
+from rabit.data.condition_files import own_edges
+from rabit.data.edges import PLAIN_EDGES
+from rabit.data.images import to_image
 from rabit.inputs import ConditionInput, ImageInput, image_batch, layout_batch
 from rabit.sizing import Layout
 
@@ -78,7 +81,8 @@ def read_side(
 
     Args:
         image: as for `rabit.inputs.image_batch`.
-        condition: as for `read_layout`, of the exemplars' shape; None if they are not known.
+        condition: as for `read_layout`, of the exemplars' shape; None if they are not known. Plain
+            edges are then found in the exemplars.
         config: what the model translates from.
         name: the exemplars' name, for errors.
         condition_name: their conditions' name.
@@ -89,6 +93,9 @@ def read_side(
     """
     images = image_batch(image, name)
     size = (images.shape[-2], images.shape[-1])
+    if condition is None and config.classes in PLAIN_EDGES:
+        pictures = tuple(own_edges(to_image(image)).picture for image in images)
+        return Side(images, Layout.of_pictures(pictures, size, config.channels))
     if condition is None:
         return Side(images, None)
     layout = _fitted(read_layout(condition, config, condition_name, size), size)

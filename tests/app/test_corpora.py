@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from rabit.app.corpora import DataOptions, OpenData, TrainingData, open_data, training_data
 from rabit.config import ExperimentConfig
+from rabit.data.edges import EDGE_CHANNELS, LINE_CHANNELS
 from rabit.data.generated import write_layout
+from rabit.data.pose import POSE_CHANNELS
 from rabit.presets import preset
 
 
@@ -44,6 +47,20 @@ def test_a_split_that_changed_is_named(faces: Path) -> None:
     opened, _ = _open(faces)
     with pytest.raises(ValueError, match="7.jpg, 9.jpg changed sides since the run was started"):
         training_data(opened, config, None, started.held_out)
+
+
+@pytest.mark.parametrize(
+    ("channels", "condition"),
+    (((), "edges"), (LINE_CHANNELS, "edges"), (EDGE_CHANNELS, "canny"), (POSE_CHANNELS, "edges")),
+)
+def test_a_folder_is_read_as_the_model_s_training_read_its_edges(
+    channels: tuple[str, ...], condition: str, tmp_path: Path
+) -> None:
+    for folder in ("images", "edges"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (64, 64), "white").save(tmp_path / folder / "a.png")
+    source = open_data(DataOptions(str(tmp_path)), "edge", channels).source
+    assert source is not None and source.condition == condition
 
 
 def test_persons_are_on_one_side(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 
 from rabit.ablation.measure import Measured, measure
 from rabit.ablation.plan import Run
+from rabit.data.condition_files import reads_alike
 from rabit.evaluation.environment import environment
 from rabit.evaluation.measure import Networks, digests
 from rabit.evaluation.results import ModelResults
@@ -70,7 +71,7 @@ def score_run(
     if kept is not None and kept.key == key:
         return kept
     model = load(run.model).to(device)
-    if model.classes != test.classes:
+    if not reads_alike(model.classes, test.classes):
         raise ValueError(f"{run.model} was trained on other classes than the test set has")
     measured = measure(ModelResults(model), test, networks, device, progress)
     rate = training_rate(run)

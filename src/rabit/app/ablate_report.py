@@ -83,7 +83,7 @@ def prepare(options: AblateOptions, opened: OpenData, device: torch.device) -> P
     if options.edits is not None:
         if opened.source is None:
             raise ValueError("--edits is for data that is a folder; scenes have edits of their own")
-        edits = open_edits(options.edits, opened.kind)
+        edits = open_edits(options.edits, opened)
     others: list[FolderResults] = []
     for given in options.results:
         name, equals, folder = given.partition("=")

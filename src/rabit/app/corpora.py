@@ -11,6 +11,7 @@ from rabit.app.errors import note
 from rabit.config import ExperimentConfig, Kind
 from rabit.data.batch import Batch, collate
 from rabit.data.corpus import FEWEST_PICTURES, SourceCorpus, split_indices
+from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.layouts.find import find_layout, open_source
 from rabit.data.listing import first_few
 from rabit.data.scenes import CLASSES, Scenes
@@ -77,12 +78,15 @@ class OpenData:
     source: Source | None
 
 
-def open_data(options: DataOptions, kind: Kind | None = None) -> OpenData:
+def open_data(
+    options: DataOptions, kind: Kind | None = None, channels: tuple[str, ...] = ()
+) -> OpenData:
     """Opens scenes or a folder.
 
     Args:
         options: which data.
         kind: of condition that is wanted, where the folder leaves a choice and no option says.
+        channels: of that condition, if they are known.
 
     Raises:
         FileNotFoundError: there is no such folder, or a file is missing in it.
@@ -103,12 +107,12 @@ def open_data(options: DataOptions, kind: Kind | None = None) -> OpenData:
         )
     layout, condition = options.layout, options.condition
     if layout is None and condition is None:
-        layout, condition = _fitting(root, kind)
+        layout, condition = _fitting(root, kind, channels)
     source = open_source(root, layout, condition)
     return OpenData(options, source.kind, source.channels, source)
 
 
-def open_edits(folder: Path, kind: Kind) -> Source | None:
+def open_edits(folder: Path, opened: OpenData) -> Source | None:
     """Opens a folder of edits of the data's kind of condition.
 
     Raises:
@@ -117,10 +121,10 @@ def open_edits(folder: Path, kind: Kind) -> Source | None:
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"--edits {folder}: no such folder; rabit data edits writes one")
-    return open_data(DataOptions(str(folder)), kind).source
+    return open_data(DataOptions(str(folder)), opened.kind, opened.channels).source
 
 
-def _fitting(root: Path, kind: Kind | None) -> tuple[str, str | None]:
+def _fitting(root: Path, kind: Kind | None, channels: tuple[str, ...]) -> tuple[str, str | None]:
     """Returns the layout and condition of a folder that has the wanted kind, if it has it."""
     if kind == "pose" and (root / "pose").is_dir() and (root / "images").is_dir():
         return "folder", "pose"
@@ -128,7 +132,8 @@ def _fitting(root: Path, kind: Kind | None) -> tuple[str, str | None]:
     if kind == "edge" and layout == "celebahq":
         return "celebahq-edge", None
     if kind == "edge" and layout == "folder":
-        return layout, "edges" if (root / "edges").is_dir() else "canny"
+        drawn = (root / "edges").is_dir() and channels != EDGE_CHANNELS
+        return layout, "edges" if drawn else "canny"
     return layout, None
 
 

@@ -21,6 +21,7 @@ from rabit.app.corpora import (
 )
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import parse_size
+from rabit.data.condition_files import reads_alike
 from rabit.data.edits.files import TABLE
 from rabit.evaluation.baselines import (
     COPIED,
@@ -147,7 +148,7 @@ def open_methods(
     """
     methods = []
     for name, model in models.items():
-        if model.classes != test.classes:
+        if not reads_alike(model.classes, test.classes):
             raise ValueError(
                 f"{name} was trained on the classes {', '.join(model.classes)}; the data has "
                 f"{', '.join(test.classes)}"
@@ -236,9 +237,9 @@ def open_test_set(
         FileNotFoundError: a folder or file is missing.
         ValueError: the data is not as described, or an option does not fit it.
     """
-    kinds = [model.config.condition.kind for model in models.values()]
+    first = next((model.config.condition for model in models.values()), None)
     data = DataOptions(options.data, options.layout, options.condition)
-    opened = open_data(data, kinds[0] if kinds else None)
+    opened = open_data(data) if first is None else open_data(data, first.kind, first.classes)
     counts = Counts(options.count, options.edit_count, options.exemplars)
     protocols = tuple(name for name in PARTS if name in (options.protocols or PARTS))
     if opened.source is None:
@@ -248,7 +249,7 @@ def open_test_set(
         return scenes_test_set(counts, size, options.seed, protocols)
     edits = None
     if options.edits is not None:
-        edits = open_edits(options.edits, opened.kind)
+        edits = open_edits(options.edits, opened)
     elif (Path(options.data) / TABLE).is_file():
         # A folder of edits has nothing else to translate.
         edits, protocols = opened.source, _only_edits(options)

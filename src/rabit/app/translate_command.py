@@ -12,7 +12,7 @@ from rabit.app.errors import note
 from rabit.app.options import pick_device, pick_precision
 from rabit.config import ConditionConfig
 from rabit.data.decoding import decode_file
-from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.edges import PLAIN_EDGES
 from rabit.data.images import png_bytes, read_image, to_image
 from rabit.data.pictures import Pixels, condition_pixels, confidence_pixels, grid
 from rabit.inference import Translation, Translator, load
@@ -178,10 +178,9 @@ def translate_files(
         FileNotFoundError: an input is missing.
         ValueError: an input does not fit the model; its file is named.
     """
-    exemplar_condition = condition_of(exemplar, exemplar_condition, translator.config.condition)
     result = translate_checked(translator, condition, exemplar, exemplar_condition, seed)
     tell_size(translator, condition, (result.image.shape[-2], result.image.shape[-1]))
-    if exemplar_condition is None:
+    if lacks_map(exemplar_condition, translator.config.condition):
         note_missing_map()
     return result
 
@@ -204,13 +203,9 @@ def translate_checked(
     return translator.translate(condition, exemplar, exemplar_condition, seed=seed)
 
 
-def condition_of(
-    exemplar: Path, exemplar_condition: Path | None, config: ConditionConfig
-) -> Path | None:
-    """Returns the file of an exemplar's condition: of plain edges the exemplar itself."""
-    if exemplar_condition is None and config.classes == EDGE_CHANNELS:
-        return exemplar
-    return exemplar_condition
+def lacks_map(exemplar_condition: Path | None, config: ConditionConfig) -> bool:
+    """Tells whether an exemplar has no condition: plain edges are found in it."""
+    return exemplar_condition is None and config.classes not in PLAIN_EDGES
 
 
 def note_missing_map() -> None:

@@ -12,7 +12,7 @@ from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.translate_command import (
     Outputs,
-    condition_of,
+    lacks_map,
     note_missing_map,
     open_model,
     picture_inputs,
@@ -20,7 +20,7 @@ from rabit.app.translate_command import (
     translate_checked,
 )
 from rabit.config import ConditionConfig
-from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.edges import PLAIN_EDGES
 from rabit.data.images import IMAGE_SUFFIXES, LABEL_SUFFIXES
 from rabit.data.listing import first_few, list_files, list_images, list_joints, stem_of
 from rabit.inference import Translator
@@ -79,7 +79,7 @@ def run_translate_folder(
     if len(left) < len(items):
         kept = f"{len(items) - len(left)} of {len(items)} pictures are in {outputs.out} already"
         note(f"{kept} and stay as they are; --overwrite makes them anew")
-    if any(item.exemplar_condition is None for item in left):
+    if any(lacks_map(item.exemplar_condition, translator.config.condition) for item in left):
         note_missing_map()
     told = False
     with Bar("translating") as bar:
@@ -119,16 +119,13 @@ def list_items(
         maps = _list_conditions(exemplar_condition, config)
         partners = _partners(maps, stems, f"{exemplar_condition}: no condition")
         own = {stem: partners[stem if exemplar.is_dir() else one] for stem in found}
-    return [
-        Item(stem, path, looks[stem], condition_of(looks[stem], own[stem], config))
-        for stem, path in found.items()
-    ]
+    return [Item(stem, path, looks[stem], own[stem]) for stem, path in found.items()]
 
 
 def _list_conditions(folder: Path, config: ConditionConfig) -> dict[str, Path]:
     if config.kind == "pose":
         return list_joints(folder)
-    return list_files(folder, IMAGE_SUFFIXES if config.classes == EDGE_CHANNELS else LABEL_SUFFIXES)
+    return list_files(folder, IMAGE_SUFFIXES if config.classes in PLAIN_EDGES else LABEL_SUFFIXES)
 
 
 def _partners(

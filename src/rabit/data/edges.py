@@ -17,6 +17,11 @@ from rabit.data.transforms import View, resize_image, resize_labels
 EDGE_CHANNELS = ("edges", "distance")
 """Channels of edges that belong to no part: the edges, and how far each pixel lies from them."""
 
+LINE_CHANNELS = ("lines", "distance")
+"""The same of edges that were drawn. Models that were trained on these read drawings alike."""
+
+PLAIN_EDGES = (EDGE_CHANNELS, LINE_CHANNELS)
+
 # Standard deviation in pixels, and hysteresis thresholds as shares of the full range.
 _SIGMA = 1.0
 _LOW, _HIGH = 0.1, 0.2
@@ -64,7 +69,7 @@ def edge_distance(edges: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "H W"]:
 
 
 def line_channels(edges: Bool[np.ndarray, "H W"]) -> Float32[np.ndarray, "2 H W"]:
-    """Makes the channels EDGE_CHANNELS of edges (H, W)."""
+    """Makes the channels EDGE_CHANNELS or LINE_CHANNELS of edges (H, W)."""
     return np.stack([edges.astype(np.float32), edge_distance(edges)])
 
 

@@ -10,7 +10,7 @@ from jaxtyping import UInt
 
 from rabit.config import ConditionConfig
 from rabit.data.condition_files import is_drawing
-from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, find_lines
+from rabit.data.edges import PLAIN_EDGES, CannyPicture, LinePicture, find_lines
 from rabit.data.faces import FACE_CLASSES, FACE_EDGE_CHANNELS, FaceEdgePicture, parts_of_map
 from rabit.data.joints import JOINTS, Joints
 from rabit.data.pictures import Pixels, condition_pixels, palette
@@ -98,7 +98,7 @@ def condition_key(config: ConditionConfig) -> str:
     """
     if config.kind == "semantic" or config.classes == FACE_EDGE_CHANNELS:
         return "labels"
-    if config.classes == EDGE_CHANNELS:
+    if config.classes in PLAIN_EDGES:
         return "lines"
     if config.classes == POSE_CHANNELS:
         return "joints"

@@ -12,10 +12,8 @@ from torch import Tensor
 
 from rabit.combining import Exemplar
 from rabit.config import ConditionConfig
-from rabit.data.edges import EDGE_CHANNELS
 from rabit.data.images import png_bytes, to_image
 from rabit.data.pictures import confidence_pixels
-from rabit.editor.conditions import line_condition
 from rabit.editor.recipe import Recipe, RecipeExemplar
 from rabit.inference import Translator
 from rabit.sides import read_layout
@@ -150,10 +148,8 @@ def _matching(translator: Translator, recipe: Recipe) -> Matching:
 
 
 def _exemplar(exemplar: RecipeExemplar, config: ConditionConfig) -> Exemplar:
-    """Returns an exemplar as a translator takes it; plain edges are found in it if not given."""
+    """Returns an exemplar as a translator takes it."""
     condition = exemplar.condition
-    if condition is None and config.classes == EDGE_CHANNELS:
-        condition = line_condition(exemplar.image)
     return Exemplar(
         exemplar.image.pixels,
         None if condition is None else condition.given(config),

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 from rabit.config import ExemplarMix
 from rabit.data.batch import collate
 from rabit.data.corpus import SourceCorpus
-from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.edges import EDGE_CHANNELS, LINE_CHANNELS
 from rabit.data.layouts.folder import FolderCondition, FolderSource, names_sides
 from rabit.data.listing import list_files, list_joints, match_maps
 from rabit.data.pose import JOINTS, POSE_CHANNELS, Joints, write_joints_json, write_joints_text
@@ -71,7 +71,7 @@ def _remove(root: Path, *names: str) -> None:
 def test_the_first_condition_that_is_there_is_taken(root: Path) -> None:
     for condition, kind, channels in (
         ("labels", "semantic", ("ground", "square")),
-        ("edges", "edge", EDGE_CHANNELS),
+        ("edges", "edge", LINE_CHANNELS),
         ("pose", "pose", POSE_CHANNELS),
     ):
         source = FolderSource(root)

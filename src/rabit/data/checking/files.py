@@ -139,11 +139,12 @@ def check_lines(path: Path) -> FileFacts:
             "some, or remove the pair"
         )
         return FileFacts((Finding("no-line-seen", (path,), text),), _size(edges))
-    if not is_drawing(pixels):
+    if not is_drawing(pixels, drawn=True):
         text = (
-            f"{path}: looks like a photograph, not like a drawing of black and white; training "
-            "takes what is darker or lighter than halfway for lines, translations find edges in "
-            "it; make it black and white, or train with --condition canny"
+            f"{path}: looks like a photograph, not like a drawing: less than half of it is paper, "
+            "its lightest or darkest tone; training takes what is darker or lighter than halfway "
+            "for lines, translations find edges in it; make it black and white, or train with "
+            "--condition canny"
         )
         return FileFacts((Finding("no-drawing", (path,), text),), _size(edges))
     return FileFacts((), _size(edges))

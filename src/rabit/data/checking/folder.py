@@ -18,11 +18,11 @@ from rabit.data.checking.files import (
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.listing import Listed, list_folder
 from rabit.data.checking.records import Looked, Record, Run, check_sizes, check_together
-from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
+from rabit.data.edges import CannyPicture, LinePicture, read_lines
 from rabit.data.images import MAX_CLASSES, read_image, read_labels
-from rabit.data.layouts.folder import KINDS_OF_CONDITIONS, FolderCondition
+from rabit.data.layouts.folder import CHANNELS, KINDS_OF_CONDITIONS, FolderCondition
 from rabit.data.listing import Photograph
-from rabit.data.pose import POSE_CHANNELS, PosePicture, read_joints
+from rabit.data.pose import PosePicture, read_joints
 from rabit.data.semantic import SemanticPicture
 from rabit.data.source import Picture
 
@@ -51,8 +51,8 @@ def check_plain(root: Path, condition: FolderCondition, run: Run) -> Looked:
             )
     if condition == "pose":
         findings += [found for record in records for found in _misplaced(record)]
-    channels = {"semantic": listed.classes or (), "edge": EDGE_CHANNELS, "pose": POSE_CHANNELS}
-    return Looked(kind, channels[kind], tuple(records), listed.rows, tuple(findings))
+    channels = CHANNELS.get(condition, listed.classes or ())
+    return Looked(kind, channels, tuple(records), listed.rows, tuple(findings))
 
 
 def _pictures(listed: Listed, condition: FolderCondition) -> tuple[Photograph, ...]:

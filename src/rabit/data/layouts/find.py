@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import get_args
 
-from rabit.data.edges import EDGE_CHANNELS
+from rabit.data.edges import PLAIN_EDGES
 from rabit.data.images import IMAGE_SUFFIXES
 from rabit.data.layouts.ade20k import ADE20KSource
 from rabit.data.layouts.celeba import (
@@ -196,8 +196,8 @@ def open_source(
         return FolderSource(root, condition=chosen)
     source = LAYOUTS[layout].open(root)
     if chosen is not None:
-        drawn = chosen == "canny" and source.channels != EDGE_CHANNELS
-        if source.kind != KINDS_OF_CONDITIONS[chosen] or drawn:
+        others = chosen == "canny" and source.channels not in PLAIN_EDGES
+        if source.kind != KINDS_OF_CONDITIONS[chosen] or others:
             found = f"{source.kind} conditions"
         elif source.condition not in (None, chosen):
             found = f"the condition {source.condition}"

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, get_args
 
 from rabit.config import Kind
-from rabit.data.edges import EDGE_CHANNELS, CannyPicture, LinePicture, read_lines
+from rabit.data.edges import (
+    EDGE_CHANNELS,
+    LINE_CHANNELS,
+    CannyPicture,
+    LinePicture,
+    read_lines,
+)
 from rabit.data.images import IMAGE_SUFFIXES, read_classes, read_image
 from rabit.data.layouts.split import read_split
 from rabit.data.listing import (
@@ -34,6 +40,13 @@ KINDS_OF_CONDITIONS: dict[FolderCondition, Kind] = {
     "canny": "edge",
 }
 """The kind of each condition."""
+
+CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "edges": LINE_CHANNELS,
+    "pose": POSE_CHANNELS,
+    "canny": EDGE_CHANNELS,
+}
+"""The channels of each condition but labels, whose classes the folder names."""
 
 LISTED = "the name of a file in images/ a row"
 """What train.txt and val.txt have."""
@@ -172,7 +185,7 @@ def names_sides(classes: Sequence[str]) -> bool:
 def _channels(root: Path, condition: FolderCondition) -> tuple[str, ...]:
     if condition == "labels":
         return read_classes(root / "classes.txt")
-    return POSE_CHANNELS if condition == "pose" else EDGE_CHANNELS
+    return CHANNELS[condition]
 
 
 def _only_pairs(root: Path) -> bool:
