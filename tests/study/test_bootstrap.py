@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rabit.study.bootstrap import Ballots, estimate
+from rabit.study.bootstrap import Ballots, enlargement, estimate
 
 TRUE = np.array([0.9, 0.3, -0.2, -1.0])
 
@@ -29,7 +29,7 @@ def simulated(
 
 @pytest.mark.parametrize("pairwise", [False, True], ids=["k-way", "pairwise"])
 def test_known_strengths_lie_in_their_intervals(pairwise: bool) -> None:
-    """24 studies; nominal are 95 %, and the method is known to be rather too wide."""
+    """24 studies; nominal are 95 %, and more where raters and items are alike."""
     inside = 0
     for seed in range(24):
         found = estimate(simulated(seed, pairwise=pairwise), 200, 0.95, seed)
@@ -59,6 +59,44 @@ def test_shares_of_correlated_raters_lie_in_their_intervals() -> None:
     assert narrow / 96 < 0.85, "as if choices were independent, intervals would be too narrow"
 
 
+@pytest.mark.parametrize(("raters", "items"), [(5, 40), (3, 100), (40, 4)])
+def test_intervals_hold_for_few_raters_or_items_that_differ(raters: int, items: int) -> None:
+    """48 studies; plain percentiles hold the true share in 80 % to 88 % of the cases."""
+    exact = simulated(999, raters=600, items=600, spread=1.0)
+    truth = np.bincount(exact.chosen, minlength=4) / len(exact.chosen)
+    inside = 0
+    for seed in range(48):
+        found = estimate(simulated(seed, raters, items, spread=1.0), 200, 0.95, seed)
+        for interval, true in zip(found.shares, truth, strict=True):
+            assert interval.low is not None and interval.high is not None
+            assert 0 <= interval.low <= interval.high <= 1
+            inside += interval.low <= true <= interval.high
+    assert inside / (48 * 4) >= 0.92
+
+
+def test_few_groups_enlarge_intervals() -> None:
+    """Student's t with 9 degrees of freedom is 2.262 at 97.5 %; two groups have 12.706."""
+    assert enlargement(10, 0.95) == pytest.approx(np.sqrt(10 / 9) * 2.262 / 1.960, abs=1e-3)
+    assert enlargement(2, 0.95) == pytest.approx(np.sqrt(2) * 12.706 / 1.960, abs=1e-3)
+    assert enlargement(100_000, 0.9) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_fewer_of_raters_and_items_enlarge_intervals() -> None:
+    """Two raters' intervals reach further than one's, who leaves the items to differ alone."""
+    widths = {}
+    for raters, items in ((2, 40), (40, 2), (1, 40)):
+        interval = estimate(simulated(0, raters, items), 200, 0.95, 0).shares[0]
+        assert interval.low is not None and interval.high is not None
+        widths[raters, items] = interval.high - interval.low
+    assert min(widths[2, 40], widths[40, 2]) > 2 * widths[1, 40] > 0
+
+
+def test_a_single_rater_and_item_have_no_interval() -> None:
+    found = estimate(simulated(0, raters=1, items=1), 50, 0.95, 0)
+    assert found.shares[0].value is not None
+    assert found.shares[0].low is found.strengths[0].high is None
+
+
 def test_shares_are_chosen_by_shown() -> None:
     shown = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], bool)
     ballots = Ballots(np.array([0, 1, 0]), np.array([0, 0, 1]), shown, np.array([0, 1, 0]))
@@ -66,11 +104,13 @@ def test_shares_are_chosen_by_shown() -> None:
     assert [interval.value for interval in found.shares] == [pytest.approx(2 / 3), 0.5, 0.0]
 
 
-def test_what_was_never_shown_has_no_share() -> None:
+def test_what_was_never_shown_has_no_share_and_no_strength() -> None:
     shown = np.array([[1, 1, 0]] * 4, bool)
     chosen = np.array([0, 1, 0, 0])
     found = estimate(Ballots(np.arange(4), np.arange(4), shown, chosen), 50, 0.95, 0)
     assert found.shares[2].value is found.shares[2].low is None
+    assert found.strengths[2].value is found.strengths[2].low is None
+    assert sum(interval.value or 0 for interval in found.strengths[:2]) == pytest.approx(0)
 
 
 def test_the_seed_decides_and_resamples_may_be_none() -> None:

@@ -1,18 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rabit.study.database import Database, Submission
-from rabit.study.files import LoadedStudy, load_key
+from rabit.study.files import LoadedStudy, Trial, load_key
 from rabit.study.report import scores_markdown
 from rabit.study.rules import Rules
 from rabit.study.scores import Scores, Settings, score_study
-from rabit.study.votes import votes_from_database
+from rabit.study.votes import Vote, Voter, votes_from_database
 from study_raters import STRENGTHS, Crowd, Person
-from study_samples import database_of, small_study
+from study_samples import database_of, small_study, write_pictures
 
 QUICK = Settings(resamples=200)
 
@@ -111,6 +112,96 @@ def test_a_method_that_never_wins_is_told(tmp_path: Path) -> None:
     certain(loaded, "alpha")
     notes = scored(loaded).questions[0].notes
     assert any(note.startswith("gamma was never chosen") for note in notes)
+
+
+def test_groups_whose_strengths_nothing_compares_are_told(tmp_path: Path) -> None:
+    """Alpha and beta win against gamma and delta always, and against each other in turn."""
+    strengths = {"alpha": 100.0, "beta": 100.0, "gamma": 0.0, "delta": 0.0}
+    write_pictures(tmp_path / "pictures", items=6, methods=tuple(strengths))
+    loaded = small_study(tmp_path, design="pairwise", trials_per_rater=24, gold=0, repeats=0)
+    Crowd(loaded, strengths).answer([Person()] * 3)
+    scores = scored(loaded)
+    (note,) = [note for note in scores.questions[0].notes if note.startswith("strengths compare")]
+    assert "these 2 groups: alpha, beta; delta, gamma." in note and "the prior's" in note
+    assert "Note: strengths compare" in scores_markdown(scores)
+
+
+def test_one_group_is_not_told(tmp_path: Path) -> None:
+    loaded = small_study(tmp_path, gold=0, repeats=0, items=12)
+    Crowd(loaded, dict.fromkeys(STRENGTHS, 0.0)).answer([Person()] * 3)
+    assert not any("groups" in note for note in scored(loaded).questions[0].notes)
+
+
+def by_hand(
+    loaded: LoadedStudy, sheets: Sequence[int], choose: Callable[[Trial], str], name: str = "W1"
+) -> Voter:
+    """A worker who does whole sheets, one after the other."""
+    trials = [trial for sheet in sheets for trial in loaded.study.sheets[sheet].trials]
+    votes = [Vote(t.id, choose(t), t.choices.index(choose(t)), 5.0) for t in trials]
+    return Voter(name, True, tuple(votes))
+
+
+def test_a_method_that_was_never_shown_has_dashes(tmp_path: Path) -> None:
+    """A study that has begun: of the pairwise answers, none is about gamma yet."""
+    loaded = small_study(
+        tmp_path, design="pairwise", items=8, trials_per_rater=24, gold=0, repeats=0
+    )
+    key = load_key(loaded)
+    gamma = {picture.id for picture in key.pictures if picture.method == "gamma"}
+    trials = {trial.id: trial for sheet in loaded.study.sheets for trial in sheet.trials}
+    voters = []
+    for sheet in range(3):
+        voter = by_hand(loaded, [sheet], lambda trial: trial.choices[0], f"W{sheet}")
+        early = [vote for vote in voter.votes if not gamma & set(trials[vote.trial].choices)]
+        voters.append(Voter(voter.name, True, tuple(early)))
+    scores = score_study(loaded, key, voters, Rules(max_place=1), QUICK)
+    question = scores.questions[0]
+    assert question.methods[2].strength.value is question.methods[2].strength.low is None
+    assert question.notes == ("gamma was never shown: it has no share and no strength",)
+    assert "| gamma | 0 | 0.0 | 0 | – | – |" in scores_markdown(scores)
+
+
+@pytest.mark.parametrize("design", ["k-way", "pairwise"])
+def test_who_judges_the_same_pictures_twice_counts_once(tmp_path: Path, design: str) -> None:
+    """Two workers with lots drawn for each item do two sheets each, of all there is to judge."""
+    units = 60 if design == "pairwise" else 20
+    fields = {"items": 20, "raters": 4, "trials_per_rater": 2 * units, "gold": 0, "repeats": 0}
+    loaded = small_study(tmp_path, design=design, **fields)
+    key = load_key(loaded)
+    rng = np.random.default_rng(0)
+    taste = {p.id: (float(rng.random()), float(rng.random())) for p in key.pictures}
+
+    def worker(number: int, sheets: Sequence[int]) -> Voter:
+        return by_hand(
+            loaded, sheets, lambda t: max(t.choices, key=lambda c: taste[c][number]), f"W{number}"
+        )
+
+    twice = score_study(loaded, key, [worker(0, [0, 1]), worker(1, [2, 3])], Rules(), QUICK)
+    once = score_study(loaded, key, [worker(0, [0]), worker(1, [2])], Rules(), QUICK)
+    for two, one in zip(twice.questions, once.questions, strict=True):
+        assert two.agreement == one.agreement and two.methods == one.methods
+        assert two.agreement.units == units
+        assert two.agreement.values == two.votes == 2 * units
+        assert sum(m.selections_per_rater for m in two.methods) == units
+        (note,) = set(two.notes) - set(one.notes)
+        assert note.startswith(f"{2 * units} of the answers do not count")
+    alone = score_study(loaded, key, [worker(0, [0, 1])], Rules(), QUICK).questions[0]
+    assert (alone.agreement.alpha, alone.agreement.units) == (None, 0)
+
+
+def test_the_first_of_two_answers_about_the_same_pictures_counts(tmp_path: Path) -> None:
+    loaded = small_study(tmp_path, raters=2, gold=0, repeats=0)
+    key = load_key(loaded)
+    method = {picture.id: picture.method for picture in key.pictures}
+    wanted = {trial.id: "alpha" for trial in loaded.study.sheets[1].trials}
+
+    def choose(trial: Trial) -> str:
+        return next(c for c in trial.choices if method[c] == wanted.get(trial.id, "beta"))
+
+    for sheets, winner in (([0, 1], "beta"), ([1, 0], "alpha")):
+        voter = by_hand(loaded, sheets, choose)
+        for question in score_study(loaded, key, [voter], Rules(), QUICK).questions:
+            assert {m.method: m.selections for m in question.methods}[winner] == question.votes == 4
 
 
 def test_who_stopped_counts_unless_asked_for(tmp_path: Path) -> None:

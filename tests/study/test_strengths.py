@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize
 
-from rabit.study.strengths import PRIOR, fit_strengths
+from rabit.study.strengths import PRIOR, comparable_groups, fit_strengths
 
 
 def pairwise(wins: list[list[float]]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -74,3 +74,35 @@ def test_what_never_wins_has_a_finite_strength(wins: list[list[float]]) -> None:
 def test_a_fit_that_was_cut_short_says_so() -> None:
     fit = fit_strengths(*pairwise([[0, 300], [1, 0]]), max_iterations=2)
     assert not fit.converged and fit.iterations == 2
+
+
+@pytest.mark.parametrize(
+    ("wins", "groups"),
+    [
+        ([[0, 1, 0], [0, 0, 1], [1, 0, 0]], [[0, 1, 2]]),
+        ([[0, 1, 1], [0, 0, 1], [0, 0, 0]], [[0], [1], [2]]),
+        ([[0, 2, 9, 9], [3, 0, 9, 9], [0, 0, 0, 1], [0, 0, 4, 0]], [[0, 1], [2, 3]]),
+        ([[0, 0, 2, 0], [0, 0, 0, 1], [3, 0, 0, 0], [0, 4, 0, 0]], [[0, 2], [1, 3]]),
+    ],
+    ids=["circle", "order", "always beaten", "never compared"],
+)
+def test_strengths_compare_where_wins_lead_both_ways(
+    wins: list[list[int]], groups: list[list[int]]
+) -> None:
+    assert comparable_groups(np.array(wins)) == groups
+
+
+@pytest.mark.parametrize(
+    "wins", [[[0, 3, 9], [2, 0, 9], [0, 0, 0]], [[0, 1, 0], [0, 0, 1], [1, 0, 0]]]
+)
+def test_only_inside_of_a_group_strengths_do_not_need_the_prior(
+    wins: list[list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A prior a hundred times as weak moves differences between groups, and no others."""
+    groups = comparable_groups(np.array(wins, np.int64))
+    before = fit_strengths(*pairwise(wins)).values[0]
+    monkeypatch.setattr("rabit.study.strengths.PRIOR", PRIOR / 100)
+    moved = fit_strengths(*pairwise(wins)).values[0] - before
+    for a, b in combinations(range(3), 2):
+        together = any(a in group and b in group for group in groups)
+        assert (abs(moved[a] - moved[b]) < 0.02) == together

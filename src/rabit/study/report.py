@@ -107,8 +107,11 @@ def _how_part(scores: Scores) -> list[str]:
         f"- Design: {scores.design}. Gold and repeated trials count for the raters' rules only.",
         "- Per rater: selections divided by the raters, the paper's score. Share: selections "
         "divided by the times shown.",
+        "- Of a rater's answers about the same methods' pictures of an item the first counts.",
         f"- Intervals: percentiles of {settings.resamples} bootstrap draws (seed {settings.seed}) "
-        "in which raters and items are drawn independently, each with replacement.",
+        "in which raters and items are drawn independently, each with replacement; moved away "
+        "from the estimate as Student's t asks for the number of raters or of items, whichever "
+        "is smaller.",
         "- Log-strength: Bradley and Terry's model for pairs, Luce's choice model for more; mean "
         "0, with a normal prior of standard deviation 10.",
         "- Krippendorff's alpha for names without order, 0 for raters who draw lots; a unit is an "

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64
 
 from rabit.fields import check_at_least_zero
 from rabit.study.agreement import Agreement, krippendorff_alpha
@@ -14,7 +15,8 @@ from rabit.study.bootstrap import Ballots, Estimates, Interval, estimate
 from rabit.study.files import Key, LoadedStudy, Trial
 from rabit.study.questions import Question
 from rabit.study.rules import RaterReport, Rules, judge_raters
-from rabit.study.votes import Voter
+from rabit.study.strengths import comparable_groups
+from rabit.study.votes import Vote, Voter
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class MethodScore:
         selections_per_rater: their mean: the paper's score (section 4.4).
         shown: how often it was there to choose.
         share: selections by shown.
-        strength: log-strength, mean 0 over the methods.
+        strength: log-strength, mean 0 over the methods that were shown.
     """
 
     method: str
@@ -64,7 +66,7 @@ class QuestionScore:
 
     Args:
         question: what was asked.
-        votes, raters, items: that count.
+        votes, raters, items: that count; of a rater's answers about the same pictures, the first.
         methods: in the order of the key.
         chance: the share that a method gets when all are chosen alike.
         wins: row i, column j: how often i was chosen where j was there too.
@@ -163,43 +165,79 @@ class _Tables:
         found = self.trials[trial]
         return found if self.kind[trial] == "main" and found.question == question else None
 
+    def shown(self, trial: Trial) -> frozenset[int]:
+        """The methods that a trial compares."""
+        return frozenset(self.method[choice] for choice in trial.choices)
+
+
+@dataclass(frozen=True)
+class _Judgement:
+    """A rater's choice that counts.
+
+    Args:
+        rater: the number among those that count.
+        trial: what was asked.
+        vote: the answer.
+    """
+
+    rater: int
+    trial: Trial
+    vote: Vote
+
 
 def _score_question(
     question: Question, voters: Sequence[Voter], tables: _Tables, settings: Settings
 ) -> QuestionScore | None:
     """Scores one question; None if no answer to it counts."""
-    votes = [
-        (number, trial, vote)
-        for number, voter in enumerate(voters)
-        for vote in voter.votes
-        if (trial := tables.counts(vote.trial, question.id)) is not None
-    ]
-    if not votes:
+    judgements, again = _judgements(question, voters, tables)
+    if not judgements:
         return None
-    methods = len(tables.names)
-    shown = np.zeros((len(votes), methods), bool)
-    for row, (_, trial, _) in enumerate(votes):
-        shown[row, [tables.method[choice] for choice in trial.choices]] = True
-    chosen = np.array([tables.method[vote.choice] for _, _, vote in votes], np.int64)
-    raters = np.unique([number for number, _, _ in votes], return_inverse=True)[1]
-    items = np.unique([trial.item for _, trial, _ in votes], return_inverse=True)[1]
-    ballots = Ballots(raters.astype(np.int64), items.astype(np.int64), shown, chosen)
+    ballots = _ballots(judgements, tables)
     found = estimate(ballots, settings.resamples, settings.confidence, settings.seed)
-    wins = np.eye(methods, dtype=np.int64)[chosen].T @ shown.astype(np.int64)
+    appearances = ballots.shown.sum(axis=1)
+    wins = np.eye(len(tables.names), dtype=np.int64)[ballots.chosen].T @ ballots.shown
     np.fill_diagonal(wins, 0)
-    places = np.bincount([vote.place for _, _, vote in votes], minlength=int(shown[0].sum()))
+    places = np.bincount([j.vote.place for j in judgements], minlength=int(appearances[0]))
     return QuestionScore(
         question=question,
-        votes=len(votes),
-        raters=int(raters.max()) + 1,
-        items=int(items.max()) + 1,
+        votes=len(judgements),
+        raters=int(ballots.rater.max()) + 1,
+        items=int(ballots.item.max()) + 1,
         methods=_method_scores(tables.names, ballots, found),
-        chance=float(np.mean(1 / shown.sum(axis=1))),
+        chance=float(np.mean(1 / appearances)),
         wins=tuple(tuple(row) for row in wins.tolist()),
         agreement=_agreement(ballots),
-        places=tuple((places / len(votes)).tolist()),
-        notes=_notes(tables.names, ballots, found),
+        places=tuple((places / len(judgements)).tolist()),
+        notes=_notes(tables.names, ballots, wins, found, again),
     )
+
+
+def _judgements(
+    question: Question, voters: Sequence[Voter], tables: _Tables
+) -> tuple[list[_Judgement], int]:
+    """The answers to a question that count, and the number of those whose rater had judged the same
+    methods for the same item before: like repeated trials, they say nothing new.
+    """
+    first: dict[tuple[int, str, frozenset[int]], _Judgement] = {}
+    answers = 0
+    for rater, voter in enumerate(voters):
+        for vote in voter.votes:
+            trial = tables.counts(vote.trial, question.id)
+            if trial is not None:
+                answers += 1
+                unit = (rater, trial.item, tables.shown(trial))
+                first.setdefault(unit, _Judgement(rater, trial, vote))
+    return list(first.values()), answers - len(first)
+
+
+def _ballots(judgements: Sequence[_Judgement], tables: _Tables) -> Ballots:
+    shown = np.zeros((len(judgements), len(tables.names)), bool)
+    for row, judgement in enumerate(judgements):
+        shown[row, list(tables.shown(judgement.trial))] = True
+    chosen = np.array([tables.method[j.vote.choice] for j in judgements], np.int64)
+    raters = np.unique([j.rater for j in judgements], return_inverse=True)[1]
+    items = np.unique([j.trial.item for j in judgements], return_inverse=True)[1]
+    return Ballots(raters.astype(np.int64), items.astype(np.int64), shown, chosen)
 
 
 def _method_scores(
@@ -240,20 +278,36 @@ def _agreement(ballots: Ballots) -> Agreement:
     )
 
 
-def _notes(names: Sequence[str], ballots: Ballots, found: Estimates) -> tuple[str, ...]:
+def _notes(
+    names: Sequence[str],
+    ballots: Ballots,
+    wins: Int64[np.ndarray, "M M"],
+    found: Estimates,
+    again: int,
+) -> tuple[str, ...]:
     """What to keep in mind about the figures."""
     notes = []
-    for i, name in enumerate(names):
-        shown, won = int(ballots.shown[:, i].sum()), int((ballots.chosen == i).sum())
+    appearances = ballots.shown.sum(axis=0).tolist()
+    selections = np.bincount(ballots.chosen, minlength=len(names)).tolist()
+    for name, shown, won in zip(names, appearances, selections, strict=True):
         if shown == 0:
-            notes.append(f"{name} was never shown: it has no share")
+            notes.append(f"{name} was never shown: it has no share and no strength")
         elif won in (0, shown):
-            notes.append(
-                f"{name} was {'never' if won == 0 else 'always'} chosen: its strength is only "
-                "bounded by the prior, so read its share"
-            )
+            notes.append(f"{name} was {'never' if won == 0 else 'always'} chosen: read its share")
+    groups = [group for group in comparable_groups(wins) if appearances[group[0]]]
+    if len(groups) > 1:
+        listed = "; ".join(", ".join(names[i] for i in group) for group in groups)
+        notes.append(
+            f"strengths compare methods only inside of each of these {len(groups)} groups: "
+            f"{listed}. Between groups all choices went one way, or there were none: there the "
+            "strengths and their intervals are the prior's"
+        )
     if not found.converged:
         notes.append("a fit of the strengths did not converge: read the shares")
     if int(ballots.rater.max()) == 0:
         notes.append("there is one rater: intervals say nothing about other raters")
+    if again:
+        notes.append(
+            f"{again} of the answers do not count: their raters had judged the same pictures before"
+        )
     return tuple(notes)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
+from scipy.sparse.csgraph import connected_components
 
 # The precision of a normal prior around 0 on every log-strength. It moves what is known from some
 # comparisons by far less than its interval, and bounds the strength of what never or always wins.
@@ -70,3 +71,21 @@ def fit_strengths(
         iterations += 1
     centred = values - values.mean(axis=1, keepdims=True)
     return Strengths(centred, step <= _TOLERANCE, iterations)
+
+
+def comparable_groups(wins: Int64[np.ndarray, "M M"]) -> list[list[int]]:
+    """Groups methods so that choices alone, without a prior, tell the strengths in each group.
+
+    Strengths are finite if, and only if, however the methods are split in two, each part has a
+    method that was chosen over one of the other part: the graph of wins is strongly connected
+    (Ford, Solution of a Ranking Problem from Binary Comparisons, 1957; for choices among more than
+    two: Hunter, MM Algorithms for Generalized Bradley-Terry Models, 2004).
+
+    Args:
+        wins: row i, column j: how often i was chosen where j was there too.
+
+    Returns:
+        The strongly connected components: methods by their indices, both in ascending order.
+    """
+    count, labels = connected_components(wins, directed=True, connection="strong")
+    return sorted(np.flatnonzero(labels == label).tolist() for label in range(count))
