@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from networks import random_networks
 from rabit.data.batch import Sample
-from rabit.data.images import as_saved
+from rabit.data.images import as_saved, save_png, to_image
 from rabit.evaluation.folder import EvaluationFolder
+from rabit.evaluation.intervals import Resamples
 from rabit.evaluation.measure import Measuring
 from rabit.evaluation.results import Made
 from rabit.evaluation.run import Method, make_and_measure
-from rabit.evaluation.summary import Evaluation, counted_once, summarise
-from rabit.evaluation.testset import Counts, TestSet, every, scenes_test_set
+from rabit.evaluation.segmentations import Segmentations
+from rabit.evaluation.summary import (
+    Evaluation,
+    counted_once,
+    numbered_pictures,
+    summarise,
+)
+from rabit.evaluation.testset import Counts, TestSet, every, file_name, scenes_test_set
 from rabit.metrics.diversity import Diversity
 from rabit.metrics.frechet import FrechetDistance
 from rabit.metrics.pixels import Psnr
@@ -116,3 +126,78 @@ def test_missing_figures_are_named(test_set: TestSet, tmp_path: Path) -> None:
     method = Method("a", "a", Faded(1.0), {})
     with pytest.raises(ValueError, match=r"truth/translation-00000\.safetensors: missing"):
         summarise([method], test_set, measuring, EvaluationFolder(tmp_path), 10, 0, CPU)
+
+
+def test_shared_exemplars_are_drawn_as_well_as_conditions(
+    test_set: TestSet, evaluation: Evaluation, tmp_path: Path
+) -> None:
+    samples = list(every(test_set.translation))
+    # The first exemplar of a condition is the second of the one before.
+    lent = [samples[index if index % 2 == 0 else (index + 1) % 8] for index in range(8)]
+    crossed = [
+        dataclasses.replace(s, exemplar=o.exemplar, exemplar_condition=o.exemplar_condition)
+        for s, o in zip(samples, lent, strict=True)
+    ]
+    test = dataclasses.replace(test_set, translation=crossed, protocols=("translation",))
+    measuring = Measuring(random_networks(), 2, SIZE)
+    folder = EvaluationFolder(tmp_path)
+    methods = [Method(f"faded {c}", f"faded-{c}", Faded(c), {}) for c in (0.9, 0.5)]
+    make_and_measure(methods, test, measuring, folder, Processes(CPU))
+    first, second = summarise(methods, test, measuring, folder, 50, 0, CPU).parts[0].rows
+    draws = Resamples((0, 0, 1, 1, 2, 2, 3, 3), 50, 0, (0, 1, 1, 2, 2, 3, 3, 0))
+    for name in ("psnr", "style_m", "semantic_42"):
+        assert first.figures[name] == draws.mean(first.samples[name])
+        difference = draws.difference(first.samples[name], second.samples[name])
+        assert second.against[name] == difference
+    alone = evaluation.part("translation").rows[0]
+    assert first.samples["psnr"].equal(alone.samples["psnr"])
+    assert first.figures["psnr"].low != alone.figures["psnr"].low
+    # Scenes have exemplars of their own.
+    own = Resamples((0, 0, 1, 1, 2, 2, 3, 3), 50, 0)
+    assert alone.figures["psnr"] == own.mean(alone.samples["psnr"])
+    # Distances between sets draw conditions alone.
+    assert first.figures["fd"] == alone.figures["fd"]
+
+
+def test_pictures_are_numbered_by_their_pixels(test_set: TestSet, tmp_path: Path) -> None:
+    pixels = [to_image(s.exemplar) for s in every(test_set.manipulation)]
+    for name, each in zip("abcd", (pixels[0], pixels[1], pixels[0], pixels[2]), strict=True):
+        save_png(tmp_path / f"{name}.png", each)
+    # The same pixels in other bytes.
+    Image.fromarray(pixels[0]).save(tmp_path / "c.png", compress_level=0)
+    assert (tmp_path / "a.png").read_bytes() != (tmp_path / "c.png").read_bytes()
+    paths = [tmp_path / f"{name}.png" for name in "abcd"]
+    assert numbered_pictures(paths) == (0, 1, 0, 2)
+    paths[1].write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"b\.png.*delete the file"):
+        numbered_pictures(paths)
+
+
+def test_segmenters_maps_are_compared_with_the_first_method_s(
+    test_set: TestSet, tmp_path: Path
+) -> None:
+    measuring = Measuring(random_networks(), 2, SIZE)
+    folder = EvaluationFolder(tmp_path / "out")
+    test = dataclasses.replace(test_set, protocols=("translation",))
+    methods = [Method(f"faded {c}", f"faded-{c}", Faded(c), {}) for c in (0.9, 0.5)]
+    make_and_measure(methods, test, measuring, folder, Processes(CPU))
+    maps = tmp_path / "maps"
+    for number, sample in enumerate(every(test.translation)):
+        ids = sample.condition.regions.numpy().astype(np.uint8)
+        for rows, method in enumerate(methods):
+            wrong = ids.copy()
+            wrong[: 8 * rows] = (ids[: 8 * rows] + 1) % len(test.classes)
+            name = file_name("translation", number)
+            save_png(maps / method.folder / f"{name}.png", wrong)
+    given = Segmentations(maps)
+    first, second = summarise(methods, test, measuring, folder, 50, 0, CPU, given).parts[0].rows
+    for name in ("mean_iou", "pixel_accuracy"):
+        difference = second.against[name]
+        assert first.figures[name].value == 1
+        assert difference.value == 1 - second.figures[name].value > 0
+        assert 0 < difference.low <= difference.value <= difference.high
+    assert second.against["pixel_accuracy"].value == pytest.approx(8 / 64)
+    # Maps of the second method alone are compared with nothing.
+    (maps / methods[0].folder).rename(tmp_path / "elsewhere")
+    _, second = summarise(methods, test, measuring, folder, 50, 0, CPU, given).parts[0].rows
+    assert "mean_iou" in second.figures and "mean_iou" not in second.against

@@ -19,6 +19,7 @@ from rabit.evaluation.tables import (
     csv_text,
     equal,
     evaluation_dict,
+    incomparable,
     markdown,
     paper_quantity,
     published_for,
@@ -72,6 +73,23 @@ def test_a_difference_without_an_interval_excludes_nothing(part: Part) -> None:
         for difference in (figure(0.1), figure(1), figure(-1), unknown)
     ]
     assert found == [True, False, False, True] and not equal(part.rows[1], "fd")
+
+
+def test_a_figure_that_the_first_method_lacks_is_told_from_one_that_differs(part: Part) -> None:
+    first, second, third = part.rows
+    lacking = replace(first, figures={"fd": figure(1)}, samples={})
+    other = replace(part, rows=(lacking, second, replace(third, against={})))
+    assert incomparable(other, other.rows[2], "psnr")
+    # Distances between sets, figures that are not there, and those of the first method itself.
+    for row, name in ((second, "fd"), (second, "psnr"), (lacking, "fd")):
+        assert not incomparable(other, row, name)
+    page = markdown(Evaluation((other,), {}), {}, ())
+    assert "| 19.00 [18.50, 19.50] ? |" in page and "0.50 [0.00, 1.00] |" in page
+    assert "? where the first method has no such figure" in page
+    # Both have it, but of no sample in common.
+    apart = replace(third, against={}, samples={"psnr": torch.tensor([math.nan, 19.0])})
+    assert incomparable(replace(part, rows=(first, apart)), apart, "psnr")
+    assert "] ?" not in markdown(Evaluation((part,), {}), {}, ())
 
 
 def test_names_do_not_break_the_table_of_facts(part: Part) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from rabit.data.images import to_tensor
 from rabit.metrics.copied import TOLERANCE, Copied
 from rabit.metrics.running import Estimate
 from tiny import tiny_batch
@@ -29,7 +31,7 @@ def test_it_is_the_loop_over_pixels() -> None:
                     continue
                 apart += 1
                 gaps = (results[i, :, y, x] - exemplars[i, :, y, x]).abs().tolist()
-                copied += all(gap <= 2 * 16 / 255 for gap in gaps)
+                copied += all(gap <= 2 * 16.5 / 255 for gap in gaps)
         shares.append(copied / apart)
     found = measured(results, exemplars, regions, theirs)
     assert 0 < found.mean < 1
@@ -54,6 +56,18 @@ def test_copies_of_scenes_stand_out_from_true_translations() -> None:
     assert measured(handed, exemplars, regions, theirs).mean == 1
     fitting = torch.where(elsewhere, batch.truth, exemplars)
     assert measured(fitting, exemplars, regions, theirs).mean == chance
+
+
+@pytest.mark.parametrize(("steps", "share"), [(15, 1), (16, 1), (17, 0)])
+def test_whole_steps_of_8_bits_are_on_one_side(steps: int, share: float) -> None:
+    values = np.arange(256 - steps, dtype=np.uint8)
+    lower, upper = (
+        np.tile(v[None, :, None], (1, 1, 3)) for v in (values, values + np.uint8(steps))
+    )
+    images, exemplars = (to_tensor(pixels)[None] for pixels in (lower, upper))
+    regions = torch.zeros(1, 1, len(values), dtype=torch.long)
+    assert measured(images, exemplars, regions, regions + 1).mean == share
+    assert measured(exemplars, images, regions, regions + 1).mean == share
 
 
 def test_every_channel_has_to_agree() -> None:

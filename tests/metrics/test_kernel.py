@@ -66,6 +66,21 @@ def test_it_is_0_on_average_for_sets_of_one_distribution() -> None:
     assert sum(diagonals) / 9 * 2 / 8 > 10 * error
 
 
+def test_sets_that_belong_together_move_it_to_either_side() -> None:
+    """Copies of the photographs are below 0, several results of a condition above it."""
+    copies, several = list[float](), list[float]()
+    for i in range(200):
+        x, y = features(2 * i, 16), features(2 * i + 1, 16)
+        copies.append(float(squared_discrepancy(y, y)))
+        several.append(float(squared_discrepancy(x[:8].repeat(2, 1), y)))
+    for values, sign in ((copies, -1), (several, 1)):
+        error = float(torch.tensor(values).std()) / math.sqrt(len(values))
+        assert sign * sum(values) / len(values) > 5 * error
+    # Twice as many images: about half of it.
+    more = [float(squared_discrepancy(y, y)) for y in (features(i, 32) for i in range(200))]
+    assert 0.35 < sum(more) / sum(copies) < 0.65
+
+
 def test_it_grows_with_the_distance() -> None:
     found = [
         kernel_distance(features(0, 50), features(1, 50, offset=offset)).mean

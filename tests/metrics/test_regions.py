@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -28,6 +30,31 @@ def test_one_region_is_the_whole_image() -> None:
     found = region_statistics(features, torch.zeros(8, 8, dtype=torch.long))
     torch.testing.assert_close(found.means[0].float(), features.mean(dim=(1, 2)))
     torch.testing.assert_close(found.deviations[0].float(), features.std((1, 2), correction=0))
+
+
+def test_flat_regions_have_no_deviation() -> None:
+    generator = torch.Generator().manual_seed(0)
+    regions = torch.zeros(96, 96, dtype=torch.long)
+    regions[:, 48:] = 1
+    features = torch.rand(64, 96, 96, generator=generator)
+    features[:, :, :48] = 3 * features[:, :1, :1]
+    flat, textured = region_statistics(features, regions).deviations
+    assert bool((flat == 0).all()) and bool((textured > 0.25).all())
+    # Two flat regions are alike, and a flat one is like no texture.
+    others = region_statistics(2 * features, regions).deviations
+    assert cosine(flat, others[0]) == 1 and cosine(flat, others[1]) == 0
+    # Rounding of float32 is no texture; a pixel's step of 8 bits is.
+    features[5, 10, 10] *= 1 + 2**-22
+    features[6, 20, 20] += 1 / 127.5
+    flat = region_statistics(features, regions).deviations[0]
+    assert torch.nonzero(flat).flatten().tolist() == [6]
+    assert float(flat[6]) == pytest.approx(1 / 127.5 / math.sqrt(96 * 48), rel=1e-3)
+
+
+def test_features_that_are_not_finite_keep_their_deviations() -> None:
+    features = torch.full((2, 4, 4), torch.nan)
+    found = region_statistics(features, torch.zeros(4, 4, dtype=torch.long))
+    assert bool(found.deviations.isnan().all())
 
 
 def test_cosines_and_zeros() -> None:

@@ -62,6 +62,28 @@ def test_ignored_pixels_of_the_condition_are_not_counted() -> None:
     scores[1].update(ignoring, ignoring)
 
 
+def test_the_ignored_class_has_no_iou_though_it_is_predicted() -> None:
+    condition = torch.tensor([[[0, 0, 1, 1], [2, 2, 2, 2]]])
+    predicted = torch.tensor([[[1, 2, 1, 0], [2, 2, 2, 2]]])
+    metric = SegmentationAgreement(3, ignored=0)
+    metric.update(predicted, condition)
+    scores = metric.compute()
+    assert math.isnan(scores.class_iou[0]) and scores.class_iou[1:] == (0.5, 1.0)
+    assert scores.mean_iou == 0.75 and scores.accuracy == 5 / 6
+
+
+def test_the_mean_iou_equals_torchmetrics() -> None:
+    module = pytest.importorskip(
+        "torchmetrics.classification", reason="torchmetrics is not installed"
+    )
+    predicted, condition = maps(0), maps(1)
+    for ignored in (None, 0, 3):
+        reference = module.MulticlassJaccardIndex(4, ignore_index=ignored)(predicted, condition)
+        metric = SegmentationAgreement(4, ignored)
+        metric.update(predicted, condition)
+        assert metric.compute().mean_iou == pytest.approx(float(reference))
+
+
 def test_a_stream_and_merged_halves_give_what_all_at_once_gives() -> None:
     predicted, condition = maps(0), maps(1)
     once, stream, half = (SegmentationAgreement(4) for _ in range(3))

@@ -43,7 +43,7 @@ from rabit.training.processes import Processes
 from rabit.writing import check_target, naming, sole_writer, write_files
 
 # To be raised whenever a figure is computed otherwise, so that old ones are not gone on with.
-VERSION = 1
+VERSION = 2
 # The paper's name of a layout's data.
 _PAPER_DATA = {
     "ade20k": "ADE20K",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rabit.data.images import read_labels
@@ -32,11 +33,48 @@ class Segmentations:
 
     Args:
         folder: METHOD/NAME.png, of class ids.
-        ignored: id of the conditions' pixels that are not counted; None counts all.
+        ignored: id of the conditions' pixels that are not counted, and of the class that is left
+            out of the mean IoU; None counts all.
     """
 
     folder: Path
     ignored: int | None = None
+
+
+@dataclass(frozen=True)
+class SegmentationFigures:
+    """The figures of a method whose pictures were segmented, kept for differences to others'.
+
+    Args:
+        values: of all samples, by the name of the quantity.
+        drawn: of every resample; nan of one without a counted pixel.
+        influence: the figure less that of all other samples, of each; nan for a sample without a
+            counted pixel.
+        resamples: which gave `drawn`, those of all methods.
+    """
+
+    values: Mapping[str, float]
+    drawn: Mapping[str, Float[Tensor, " R"]]
+    influence: Mapping[str, Float[Tensor, " N"]]
+    resamples: Resamples
+
+    def figures(self) -> dict[str, Figure]:
+        """Returns the figures with bootstrap intervals."""
+        return {
+            name: self.resamples.figure(value, self.drawn[name], self.influence[name])
+            for name, value in self.values.items()
+        }
+
+    def difference(self, other: SegmentationFigures) -> dict[str, Figure]:
+        """Returns the figures less another method's, with intervals, in the same resamples each."""
+        return {
+            name: self.resamples.figure(
+                value - other.values[name],
+                self.drawn[name] - other.drawn[name],
+                self.influence[name] - other.influence[name],
+            )
+            for name, value in self.values.items()
+        }
 
 
 def segmentation_figures(
@@ -46,8 +84,8 @@ def segmentation_figures(
     classes: int,
     resamples: Resamples,
     ignored: int | None = None,
-) -> dict[str, Figure]:
-    """Returns the figures of a method whose pictures were segmented, with bootstrap intervals.
+) -> SegmentationFigures:
+    """Returns the figures of a method whose pictures were segmented, over all and over resamples.
 
     Args:
         folder: holds NAME.png, a map of class ids, for every sample.
@@ -55,11 +93,12 @@ def segmentation_figures(
         samples: whose conditions the maps should be.
         classes: number of classes.
         resamples: of the samples.
-        ignored: id of the conditions' pixels that are not counted; None counts all.
+        ignored: id of the conditions' pixels that are not counted, and of the class that is left
+            out of the mean IoU; None counts all.
 
     Raises:
         FileNotFoundError: a map is missing.
-        ValueError: a map has another size, or an id is no class.
+        ValueError: a map has another size, an id is no class, or no pixel is counted.
     """
     counts = torch.stack(
         [
@@ -67,18 +106,31 @@ def segmentation_figures(
             for i, name in enumerate(names)
         ]
     )
-    whole = scores_of_counts(*counts.sum(dim=0))
-    drawn = [
-        scores_of_counts(*counts[rows].sum(dim=0)) for rows in resamples.samples(resamples.count)
+    total = counts.sum(dim=0)
+    whole = scores_of_counts(total[0], total[1], total[2], ignored)
+    values = {"mean_iou": whole.mean_iou, "pixel_accuracy": whole.accuracy}
+    known = counts.flatten(1).any(dim=1)
+    drawn = resamples.sums(counts.flatten(1).double(), known).long().unflatten(1, (3, classes))
+    others = _scores(total - counts, ignored)
+    # The others of the only sample with a counted pixel have no figure.
+    moved = {name: (value - others[name]).nan_to_num() for name, value in values.items()}
+    return SegmentationFigures(
+        values=values,
+        drawn=_scores(drawn, ignored),
+        influence={name: each.where(known, torch.nan) for name, each in moved.items()},
+        resamples=resamples,
+    )
+
+
+def _scores(counts: Int[Tensor, "N 3 C"], ignored: int | None) -> dict[str, Float[Tensor, " N"]]:
+    """Returns the figures of each of several counts; nan where no pixel is counted."""
+    scores = [
+        scores_of_counts(each[0], each[1], each[2], ignored) if bool(each.any()) else None
+        for each in counts
     ]
-    values = {
-        "mean_iou": (whole.mean_iou, [each.mean_iou for each in drawn]),
-        "pixel_accuracy": (whole.accuracy, [each.accuracy for each in drawn]),
-    }
-    return {
-        name: Figure(value, *resamples.ends(torch.tensor(of, dtype=torch.float64)), len(names))
-        for name, (value, of) in values.items()
-    }
+    found = [(s.mean_iou, s.accuracy) if s else (math.nan, math.nan) for s in scores]
+    columns = torch.tensor(found, dtype=torch.float64)
+    return {"mean_iou": columns[:, 0], "pixel_accuracy": columns[:, 1]}
 
 
 def _counts(

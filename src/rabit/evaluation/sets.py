@@ -57,7 +57,8 @@ def kernel_figure(
     """Returns the kernel distance with a normal interval from the jackknife over clusters.
 
     Repeated rows would bias a bootstrap of it; leaving out one cluster after the other repeats
-    none (Efron and Stein 1981).
+    none (Efron and Stein 1981). The interval says how the figure varies between draws of clusters,
+    not where the distance of the populations lies; `KernelDistance` says why the figure is off it.
 
     Args:
         ours: features of the pictures.

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
+from rabit.data.images import read_image
 from rabit.evaluation.extractors import set_heading, set_label
-from rabit.evaluation.folder import TRUTH, EvaluationFolder, stacked
+from rabit.evaluation.folder import EXEMPLARS, TRUTH, EvaluationFolder, stacked
 from rabit.evaluation.intervals import Figure, Resamples
 from rabit.evaluation.measure import Measuring, feature_name, slug
 from rabit.evaluation.quantities import Quantity
 from rabit.evaluation.run import Method, figures_of
 from rabit.evaluation.segmentations import (
     SEGMENTATION_QUANTITIES,
+    SegmentationFigures,
     Segmentations,
     segmentation_figures,
 )
@@ -34,15 +38,18 @@ class Row:
         method: its name.
         figures: by the name of the quantity; those that it has not are missing.
         against: differences of the first method's figures to its own, paired by sample, by name;
-            empty for the first method. The interval of a difference is narrower than those of both
-            figures, since hard samples are hard for both.
+            empty for the first method, and without figures that the first method lacks on these
+            samples. The interval of a difference is narrower than those of both figures, since hard
+            samples are hard for both.
         samples: a figure a sample by name, nan where there is none.
+        segmented: figures of maps, which no sample has alone; None without maps.
     """
 
     method: str
     figures: Mapping[str, Figure]
     against: Mapping[str, Figure]
     samples: Mapping[str, Tensor]
+    segmented: SegmentationFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -114,7 +121,9 @@ def summarise(
     for name, samples in test.parts().items():
         names = tuple(file_name(name, index) for index in range(len(samples)))
         truth = stacked(list(figures_of(None, test, name, folder)))
-        context = _Context(name, test.clusters(name), truth, resamples, seed)
+        exemplars = numbered_pictures([folder.picture(EXEMPLARS, n) for n in names])
+        draws = Resamples(test.clusters(name), resamples, seed, exemplars)
+        context = _Context(name, test.clusters(name), truth, draws, seed)
         sliced = SlicedDistances(
             [folder.picture(TRUTH, n) for n, real in zip(names, context.real, strict=True) if real],
             len(names),
@@ -127,9 +136,10 @@ def summarise(
             if "seconds" in found:
                 seconds.setdefault(method.name, []).append(found["seconds"])
             pictures = [folder.picture(method.folder, n) for n in names]
-            sets = {"swd": sliced.figure(pictures)}
+            swd = sliced.figure(pictures)
+            maps = None
             if segmentations is not None and (segmentations.folder / method.folder).is_dir():
-                sets |= segmentation_figures(
+                maps = segmentation_figures(
                     segmentations.folder / method.folder,
                     names,
                     samples,
@@ -137,7 +147,8 @@ def summarise(
                     context.resamples,
                     segmentations.ignored,
                 )
-            rows.append(_row(method, found, sets, measuring, context, rows[0] if rows else None))
+            first = rows[0] if rows else None
+            rows.append(_row(method, found, swd, maps, measuring, context, first))
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -166,14 +177,14 @@ class _Context:
         part: str,
         clusters: Sequence[int],
         truth: Mapping[str, Tensor],
-        resamples: int,
+        resamples: Resamples,
         seed: int,
     ) -> None:
         self.part = part
         self.clusters = clusters
         self.truth = truth
         self.seed = seed
-        self.resamples = Resamples(clusters, resamples, seed)
+        self.resamples = resamples
         self.real = counted_once(clusters, truth["paired"] > 0)
 
 
@@ -189,6 +200,26 @@ def counted_once(clusters: Sequence[int], paired: Bool[Tensor, " N"]) -> Bool[Te
         first.append(cluster not in seen)
         seen.add(cluster)
     return paired | torch.tensor(first)
+
+
+def numbered_pictures(paths: Sequence[Path]) -> tuple[int, ...]:
+    """Numbers pictures by their pixels: files with the same ones have the same number.
+
+    Raises:
+        ValueError: a file is damaged; it is named.
+    """
+    numbers: dict[bytes, int] = {}
+    found = []
+    for path in paths:
+        try:
+            pixels = read_image(path)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; delete the file, and the same command makes it again"
+            ) from error
+        digest = hashlib.sha256(pixels.tobytes()).digest()
+        found.append(numbers.setdefault(digest, len(numbers)))
+    return tuple(found)
 
 
 def set_names(extractor: Extractor, number: int) -> tuple[str, str]:
@@ -219,7 +250,8 @@ def quantities_of(part: str, measuring: Measuring) -> tuple[Quantity, ...]:
 def _row(
     method: Method,
     found: Mapping[str, Tensor],
-    sets: Mapping[str, Figure],
+    swd: Figure,
+    segmented: SegmentationFigures | None,
     measuring: Measuring,
     context: _Context,
     first: Row | None,
@@ -231,14 +263,18 @@ def _row(
         both = found[name], context.truth[name], context.real
         figures[fd] = frechet_figure(*both, context.resamples)
         figures[kd] = kernel_figure(*both, context.clusters, context.seed)
-    figures |= sets
+    figures["swd"] = swd
+    if segmented is not None:
+        figures |= segmented.figures()
     samples = {q.name: found[q.name] for q in measuring.quantities(context.part)}
     known = {name: values for name, values in samples.items() if bool(values.isfinite().any())}
     figures |= {name: context.resamples.mean(values) for name, values in known.items()}
-    against = {}
+    against: dict[str, Figure] = {}
     if first is not None:
+        if first.segmented is not None and segmented is not None:
+            against |= first.segmented.difference(segmented)
         for name, values in known.items():
             theirs = first.samples.get(name)
             if theirs is not None and bool((theirs - values).isfinite().any()):
                 against[name] = context.resamples.difference(theirs, values)
-    return Row(method.name, figures, against, known)
+    return Row(method.name, figures, against, known, segmented)

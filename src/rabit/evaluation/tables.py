@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rabit.evaluation.baselines import BASELINES
-from rabit.evaluation.intervals import Figure
+from rabit.evaluation.intervals import FEW, Figure
 from rabit.evaluation.published import PUBLISHED, PublishedTable
 from rabit.evaluation.quantities import GROUPS, Quantity
 from rabit.evaluation.summary import Evaluation, Part, Row
@@ -17,11 +17,15 @@ from rabit.evaluation.summary import Evaluation, Part, Row
 TITLES = {"translation": "Image translation", "manipulation": "Image manipulation"}
 NOTHING = "–"
 READING = (
-    "Values with their 95 % intervals: of means from a bootstrap over conditions (edits: over "
-    "photographs), of Fréchet distances from its deviation, of kernel distances from a jackknife. "
-    "Bold is the best value of several methods, baselines left aside. = stands where the paired "
-    "difference from the first method's does not exclude 0; distances between "
-    "sets (FID, FD, KID, KD, SWD) have no pairs, and no mark."
+    "Values with their 95 % intervals: of means over pictures, and of figures of segmenters' maps, "
+    "from a bootstrap over conditions (edits: over photographs), and over exemplars where several "
+    f"conditions share them, widened for fewer than {FEW} of either; of Fréchet distances from "
+    "their deviation, wider than 95 % and about this number of pictures; of kernel distances from "
+    "a jackknife, about how they vary between draws of conditions. Bold is the best value of "
+    "several methods, baselines left aside. = stands where the paired difference from the first "
+    "method's does not exclude 0, ? where the first method has no such figure to compare with; "
+    "distances between sets (FID, FD, KID, KD, SWD) have no pairs, and no mark. Any other figure "
+    "without a mark differs from the first method's."
 )
 NOT_COMPARABLE = (
     "Rows in italics are published figures (the paper's, and through it other papers'), on its "
@@ -87,6 +91,22 @@ def equal(row: Row, name: str) -> bool:
     return difference is not None and not (difference.low > 0 or difference.high < 0)
 
 
+def incomparable(part: Part, row: Row, name: str) -> bool:
+    """Tells whether a figure is not compared since the first method has none on these samples.
+
+    Distances between sets are compared with none, and are no such figures.
+
+    Args:
+        part: of an evaluation.
+        row: of one of its methods.
+        name: of a quantity.
+    """
+    first = part.rows[0]
+    if row is first or name not in row.figures or name in row.against:
+        return False
+    return name not in first.figures or name in row.samples
+
+
 def markdown(
     evaluation: Evaluation,
     facts: Mapping[str, str],
@@ -130,11 +150,18 @@ def _table(part: Part, quantities: Sequence[Quantity]) -> list[str]:
         cells = [_plain(row.method)]
         for quantity in quantities:
             figure = row.figures.get(quantity.name)
-            text = spell(figure, quantity.digits) + (" =" if equal(row, quantity.name) else "")
+            text = spell(figure, quantity.digits) + _mark(part, row, quantity.name)
             marked = row.method in best_methods(part, quantity)
             cells.append(f"**{text}**" if marked else text)
         lines.append(cells)
     return _rows(heads, lines)
+
+
+def _mark(part: Part, row: Row, name: str) -> str:
+    """Returns what stands behind a figure; see `READING`."""
+    if equal(row, name):
+        return " ="
+    return " ?" if incomparable(part, row, name) else ""
 
 
 def _published(evaluation: Evaluation, published: Sequence[PublishedTable]) -> list[str]:

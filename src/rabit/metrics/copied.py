@@ -9,8 +9,11 @@ from torch import Tensor
 from rabit.metrics.regions import check_regions
 from rabit.metrics.running import PerImage, check_pair
 
-TOLERANCE = 2 * 16 / 255
-"""16 steps of 8 bits, for images in [-1, 1]."""
+STEPS = 16
+"""Of 8 bits, that a channel may be off."""
+
+TOLERANCE = 2 * (STEPS + 0.5) / 255
+"""The same of images in [-1, 1]: half a step more, so that rounding moves no whole step over it."""
 
 
 class Copied(PerImage):

@@ -36,11 +36,13 @@ class KernelEstimate:
 class KernelDistance:
     """Squared maximum mean discrepancy between two sets of images under a cubic kernel.
 
-    The unbiased estimate of E k(x, x') + E k(y, y') - 2 E k(x, y) with k(x, y) = (x·y/D + 1)³ of
-    features of length D, the mean over random subsets (Binkowski et al. 2018, Eq. 4 and 5: KID).
-    About 0 for sets of one distribution, negative too; lower is better. Unlike a Fréchet distance
-    its expectation does not depend on the number of images. KID is this under Inception's 2015
-    weights; no other extractor's figure bears that name. Features are kept: 8 KiB an image of
+    The estimate of E k(x, x') + E k(y, y') - 2 E k(x, y) with k(x, y) = (x·y/D + 1)³ of features
+    of length D, the mean over random subsets (Binkowski et al. 2018, Eq. 4 and 5: KID). About 0
+    for sets of one distribution, negative too; lower is better. It is unbiased, whatever the number
+    of images, if all images are independent draws. Results that are made from the photographs that
+    they are compared with, or several of one condition, are not: then it is off by an amount of
+    order 1/n, of either sign, below 0 for copies of the photographs. KID is this under Inception's
+    2015 weights; no other extractor's figure bears that name. Features are kept: 8 KiB an image of
     Inception's.
 
     Args:
@@ -150,7 +152,10 @@ def kernel_distance(
 
 
 def squared_discrepancy(x: Float[Tensor, "N D"], y: Float[Tensor, "M D"]) -> Float[Tensor, ""]:
-    """Returns the unbiased squared discrepancy under the cubic kernel (Binkowski et al., Eq. 4)."""
+    """Returns the squared discrepancy under the cubic kernel (Binkowski et al. 2018, Eq. 4).
+
+    Unbiased for independent rows; see `KernelDistance`.
+    """
     x, y = x.double(), y.double()
     within = []
     for rows in (x, y):

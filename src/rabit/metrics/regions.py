@@ -10,6 +10,9 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+# Steps of the features' precision, of a region's largest mean, that a flat region may vary by.
+_ROUNDING = 4
+
 
 @dataclass(frozen=True)
 class RegionStatistics:
@@ -20,7 +23,7 @@ class RegionStatistics:
         areas: (R,) float64, pixels of each region.
         means: (R, C) float64, mean of each channel over the region.
         deviations: (R, C) float64, standard deviation of each channel over the region, divided by
-            its number of pixels.
+            its number of pixels; 0 where it is no more than rounding of the features.
     """
 
     ids: Int[Tensor, " R"]
@@ -47,9 +50,27 @@ def region_statistics(
     flat = features.double().flatten(1).T
     areas = counts.sum(dim=1)
     means = counts @ flat / areas[:, None]
-    squares = counts @ flat.square() / areas[:, None]
-    deviations = (squares - means.square()).clamp(min=0).sqrt()
+    deviations = _deviations(flat, counts, means)
+    rounding = _ROUNDING * torch.finfo(features.dtype).eps * means.abs().amax(dim=1, keepdim=True)
+    deviations = torch.where(deviations <= rounding, 0, deviations)
     return RegionStatistics(ids=ids, areas=areas, means=means, deviations=deviations)
+
+
+def _deviations(
+    flat: Float[Tensor, "N C"], counts: Float[Tensor, "R N"], means: Float[Tensor, "R C"]
+) -> Float[Tensor, "R C"]:
+    """Returns the deviations of cells over regions that read each of them so many times.
+
+    They are centred before they are squared: mean squares less squared means would leave nothing
+    but rounding of a flat region. Each region touches its own cells only.
+    """
+    rows, cells = counts.nonzero(as_tuple=True)
+    sizes = torch.bincount(rows, minlength=len(counts)).tolist()
+    found = [
+        count[own] @ (flat[own] - mean).square() / count.sum()
+        for own, count, mean in zip(cells.split(sizes), counts, means, strict=True)
+    ]
+    return torch.stack(found).sqrt()
 
 
 def cosine(a: Float[Tensor, "*N C"], b: Float[Tensor, "*N C"]) -> Float[Tensor, "*N"]:

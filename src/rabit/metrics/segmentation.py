@@ -20,9 +20,10 @@ class SegmentationScores:
     """Figures of a confusion matrix.
 
     Args:
-        mean_iou: over the classes that are in the conditions or in the predictions.
+        mean_iou: over the classes that are in the conditions or in the predictions, without the
+            ignored one.
         accuracy: share of pixels whose predicted class is the condition's.
-        class_iou: (C,) of each class; nan for one that is in neither.
+        class_iou: (C,) of each class; nan for one that is in neither, and for the ignored one.
         pixels: how many were counted.
     """
 
@@ -36,10 +37,11 @@ class SegmentationAgreement:
     """Whether results show the classes that their conditions ask for, as a segmenter sees them.
 
     IoU of a class = pixels that are of it in both / pixels that are of it in either, over all
-    images; the mean over the classes that are in either somewhere. Accuracy = pixels whose class
-    is the condition's / pixels. Both between 0 and 1; higher is better. They are the segmenter's as
-    much as the results': name it, and measure the true photographs beside them (as in SPADE, Park
-    et al. 2019, 4).
+    images; the mean over the classes that are in either somewhere. The ignored class has no IoU,
+    even where it is predicted; such pixels are missed ones of their own class. Accuracy = pixels
+    whose class is the condition's / pixels. Both between 0 and 1; higher is better. They are the
+    segmenter's as much as the results': name it, and measure the true photographs beside them (as
+    in SPADE, Park et al. 2019, 4).
 
     Args:
         classes: number of classes.
@@ -113,7 +115,7 @@ class SegmentationAgreement:
         Raises:
             ValueError: no pixel was counted.
         """
-        return segmentation_scores(self.confusion)
+        return segmentation_scores(self.confusion, self.ignored)
 
 
 def confusion_matrices(
@@ -156,17 +158,27 @@ def confusion_matrices(
     return torch.stack(found)
 
 
-def segmentation_scores(confusion: Int[Tensor, "C C"]) -> SegmentationScores:
+def segmentation_scores(
+    confusion: Int[Tensor, "C C"], ignored: int | None = None
+) -> SegmentationScores:
     """Returns the figures of a confusion matrix; those of several images are added up first.
+
+    Args:
+        confusion: see `confusion_matrices`.
+        ignored: id of the class that has no IoU; None for none.
 
     Raises:
         ValueError: it counts no pixel.
     """
-    return scores_of_counts(confusion.sum(dim=1), confusion.sum(dim=0), confusion.diagonal())
+    sides = confusion.sum(dim=1), confusion.sum(dim=0)
+    return scores_of_counts(*sides, confusion.diagonal(), ignored)
 
 
 def scores_of_counts(
-    condition: Int[Tensor, " C"], predicted: Int[Tensor, " C"], both: Int[Tensor, " C"]
+    condition: Int[Tensor, " C"],
+    predicted: Int[Tensor, " C"],
+    both: Int[Tensor, " C"],
+    ignored: int | None = None,
 ) -> SegmentationScores:
     """Returns the figures of pixels counted by class, all that they need of a confusion matrix.
 
@@ -174,6 +186,7 @@ def scores_of_counts(
         condition: pixels whose condition is of the class.
         predicted: pixels that are predicted to be.
         both: pixels that are both.
+        ignored: id of the class that has no IoU, though it may be predicted; None for none.
 
     Raises:
         ValueError: there is no pixel.
@@ -183,6 +196,8 @@ def scores_of_counts(
     if total == 0:
         raise ValueError("no pixels were measured, expected at least one that is not ignored")
     either = condition + predicted - both
+    if ignored is not None and 0 <= ignored < len(either):
+        either[ignored] = 0
     iou = torch.where(either > 0, both / either, torch.nan)
     return SegmentationScores(
         mean_iou=float(iou.nanmean()),

@@ -12,6 +12,7 @@ from rabit.evaluation.baselines import MEAN_COLOURS
 from rabit.evaluation.folder import EXEMPLARS, TRUTH, EvaluationFolder
 from rabit.evaluation.report.cases import Failure, failures, judged_by, ranked
 from rabit.evaluation.summary import Part, Row
+from rabit.metrics.copied import STEPS
 
 NAN = math.nan
 DISTANCES = [0.3, 0.1, 0.5, 0.2, 0.6, 0.4]
@@ -96,8 +97,10 @@ def test_a_missing_and_a_damaged_picture_are_found(tmp_path: Path, sound: Part) 
     assert all("missing or damaged" in f.reason and math.isnan(f.value) for f in found)
 
 
-def copying(tmp_path: Path, share: float, result: str, truth: str) -> tuple[Failure, ...]:
-    """Failures where the result and the truth are the exemplar, or noise of their own."""
+def copying(
+    tmp_path: Path, share: float, result: str, truth: str, steps: int = 10
+) -> tuple[Failure, ...]:
+    """Failures where the result and the truth are the exemplar, some steps off, or noise."""
     part = part_of(make_row("ours", {"copied": [share, 0.0]}))
     folder = write_pictures(tmp_path, [part])
     name = part.sample_names[0]
@@ -105,8 +108,7 @@ def copying(tmp_path: Path, share: float, result: str, truth: str) -> tuple[Fail
         if content == "exemplar":
             pixels = 100 + noise(5) % 100
             save_png(folder.picture(EXEMPLARS, name), pixels, overwrite=True)
-            # Ten steps away, within the tolerance of the copied share.
-            save_png(folder.picture(kind, name), pixels + np.uint8(10), overwrite=True)
+            save_png(folder.picture(kind, name), pixels + np.uint8(steps), overwrite=True)
     return failures(part, folder, folders(part))
 
 
@@ -114,6 +116,12 @@ def test_a_copied_exemplar_is_found(tmp_path: Path) -> None:
     (failure,) = copying(tmp_path, 0.6, "exemplar", "noise")
     assert "copies the exemplar" in failure.reason and failure.value == 0.6
     assert failure.sample == "translation-00000"
+
+
+def test_a_copy_may_be_as_far_off_as_in_the_copied_share(tmp_path: Path) -> None:
+    for steps in (STEPS, STEPS + 1):
+        found = copying(tmp_path / str(steps), 0.6, "exemplar", "noise", steps)
+        assert len(found) == (steps == STEPS)
 
 
 @pytest.mark.parametrize(

@@ -118,6 +118,17 @@ def test_figures_of_some_samples_and_missing_ones_are_told() -> None:
     assert "the other samples have no such figure" in page.text
 
 
+def test_a_figure_that_the_first_method_lacks_is_marked_and_explained() -> None:
+    first = make_row("ours", {"psnr": [10.0, 20.0]}, {"fd": 1.0})
+    other = make_row("theirs", {"psnr": [9.0, 19.0], "perceptual": [0.2, 0.3]}, {"fd": 2.0}, first)
+    part = make_part([first, other])
+    page = Page(figures_table(part, "fidelity"))
+    assert "‡" in page.row("theirs")[2] and "‡" not in page.row("theirs")[1]
+    assert "‡ not compared: ours has no such figure there." in page.text
+    assert "ours has no such figure here" in [given.get("title") for tag, given in page.tags]
+    assert "‡" not in figures_table(part, "quality")
+
+
 def test_names_of_methods_are_text() -> None:
     name = '<b onclick="x">&'
     rows = [make_row(name, {"psnr": [9.0, 9.0]})]

@@ -14,7 +14,7 @@ from rabit.evaluation.baselines import MEAN_COLOURS
 from rabit.evaluation.folder import EXEMPLARS, TRUTH, EvaluationFolder
 from rabit.evaluation.quantities import Quantity
 from rabit.evaluation.summary import Part, Row
-from rabit.metrics.copied import TOLERANCE
+from rabit.metrics.copied import STEPS
 
 FLAT = 5.0
 """Standard deviation, of values in 0 to 255, below which a channel has one value to the eye."""
@@ -23,8 +23,6 @@ COPIED_SHARE = 0.5
 
 PIXELS = ("psnr", "ssim", "ms_ssim", "l1")
 """Figures that every sample with a known truth has, beside the perceptual distances."""
-
-_STEPS = round(TOLERANCE * 127.5)
 
 
 @dataclass(frozen=True)
@@ -212,4 +210,4 @@ def _spread(pixels: Pixels) -> float:
 def _same(ours: Pixels, theirs: Pixels) -> np.ndarray:
     """Tells which pixels have one colour, up to the tolerance of the copied share."""
     apart = np.abs(ours.astype(np.int16) - theirs.astype(np.int16))
-    return apart.max(axis=2) <= _STEPS
+    return apart.max(axis=2) <= STEPS

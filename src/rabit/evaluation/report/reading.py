@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rabit.evaluation.intervals import FEW
 from rabit.evaluation.report.cases import COPIED_SHARE, FLAT
 
 ABOUT = {
@@ -33,18 +34,31 @@ NOT_COMPARABLE = (
     "are not comparable with those measured here."
 )
 
-HOW_TO_READ = """<div class="card reading">
+HOW_TO_READ = f"""<div class="card reading">
 <h4>Intervals</h4>
 <p>Every interval is one of 95 %. That of a mean over samples goes from the 2.5th to the 97.5th
 percentile of a bootstrap: conditions (of edits: the photographs that they change) are drawn with
-replacement, each with all its samples, because samples of one condition are no independent draws. A
-difference is paired: it is taken sample by sample before it is averaged, so that its interval is
-narrower than those of the two figures. Distances between sets have no such difference.</p>
+replacement, each with all its samples, because samples of one condition are no independent draws.
+Where several conditions share exemplars, these are drawn too, and a sample counts as often as its
+condition times as often as its exemplar was drawn; what a sample has of its own would count three
+times so, and the distance of the ends to the figure is reduced accordingly. Of fewer than {FEW}
+conditions or exemplars the percentiles would be too narrow: their distance to the figure is
+multiplied by what Student's t asks for, so that an interval may leave the range of its figure. Mean
+IoU and accuracy of a segmenter's maps are counted anew in the same draws.</p>
+<p>A difference is paired: it is taken sample by sample before it is averaged (of mean IoU and
+accuracy: in each draw), so that its interval is narrower than those of the two figures. A figure
+that the first method does not have is marked, and not compared. Distances between sets have no such
+difference, and no mark.</p>
 <p>A Fréchet distance (FD, FID) has a normal interval, as wide as its deviation over bootstrap
-samples makes it: repeated samples raise such a distance, so percentiles would not lie around it. A
+samples makes it: repeated samples raise such a distance, so percentiles would not lie around it.
+That deviation is larger than the one between new sets of samples, so the interval is wider than
+95 %, and it is about the distance of this number of pictures, which falls with more of them. A
 kernel distance (KD, KID) has a normal interval from the jackknife, which leaves out one condition
-after the other. A sliced Wasserstein distance (SWD) has none. Where there are too few conditions no
-interval is shown.</p>
+after the other. It says how the figure varies between draws of conditions, not where the distance
+of ever more pictures lies: results are made from the photographs that they are compared with, which
+moves the figure by an amount of the order of 1/number, up or down. A sliced Wasserstein distance
+(SWD) has none. Of fewer than two conditions, or three for a kernel distance, no interval is
+shown.</p>
 <h4>Readings</h4>
 <p>Semantic consistency compares results with the photographs that their conditions belong to, style
 consistency with their exemplars. Without another word both are read by region: features are

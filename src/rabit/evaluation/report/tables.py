@@ -11,9 +11,16 @@ from rabit.evaluation.intervals import Figure
 from rabit.evaluation.published import PublishedTable
 from rabit.evaluation.quantities import Group, Quantity
 from rabit.evaluation.summary import Part, Row
-from rabit.evaluation.tables import NOTHING, best_methods, paper_quantity, rounded
+from rabit.evaluation.tables import (
+    NOTHING,
+    best_methods,
+    incomparable,
+    paper_quantity,
+    rounded,
+)
 
 DAGGER = "\N{DAGGER}"
+DOUBLE_DAGGER = "\N{DOUBLE DAGGER}"
 
 
 def number(value: float, digits: int) -> str:
@@ -205,7 +212,10 @@ def _count(part: Part, figure: Figure) -> str:
 
 
 def _dagger(part: Part, row: Row, quantity: Quantity) -> str:
-    """Marks a figure that differs from the first method's."""
+    """Marks a figure that differs from the first method's, or has none to be compared with."""
+    if incomparable(part, row, quantity.name):
+        told = f"{part.rows[0].method} has no such figure here"
+        return f'<sup title="{escape(told)}">{DOUBLE_DAGGER}</sup>'
     if not differs(row, quantity):
         return ""
     figure = row.against[quantity.name]
@@ -225,6 +235,8 @@ def _notes(part: Part, quantities: Sequence[Quantity], marked: bool) -> str:
             f"{DAGGER} differs from {first}: the interval of the difference, paired by sample, "
             "leaves out 0."
         )
+    if any(incomparable(part, row, q.name) for row in part.rows for q in quantities):
+        notes.append(f"{DOUBLE_DAGGER} not compared: {first} has no such figure there.")
     figures = [f for row in part.rows for q in quantities if (f := row.figures.get(q.name))]
     if any(_count(part, figure) for figure in figures):
         notes.append("Where it says of how many, the other samples have no such figure.")
