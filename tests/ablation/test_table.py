@@ -90,12 +90,12 @@ def test_a_table_is_filled_by_hand(table: Table) -> None:
 def test_published_figures_are_the_papers() -> None:
     for name, rows in PUBLISHED.items():
         assert set(rows) == {row.name for row in TABLES[name]}
-    assert PUBLISHED["table6"]["confi-ras"]["manipulation.psnr"] == 21.97
-    assert PUBLISHED["table6"]["rabit"]["translation.swd"] == 9.893
-    assert PUBLISHED["table8"]["without-cxt"]["translation.style_v"] == 0.853
+    assert PUBLISHED["table6"]["confi-ras"]["manipulation.PSNR"] == 21.97
+    assert PUBLISHED["table6"]["rabit"]["translation.SWD"] == 9.893
+    assert PUBLISHED["table8"]["without-cxt"]["translation.VGG_V"] == 0.853
     # Both tables have the whole method.
     assert PUBLISHED["table8"]["rabit"].items() <= PUBLISHED["table6"]["rabit"].items()
-    known = {column.figure for column in COLUMNS if column.paper is not None}
+    known = {f"{c.part}.{c.paper}" for c in COLUMNS if c.paper is not None}
     assert known == {figure for row in PUBLISHED["table6"].values() for figure in row}
 
 
@@ -137,3 +137,33 @@ def test_json_and_csv_hold_the_same_figures(table: Table) -> None:
     first = next(line for line in lines if line["row"] == "without-cyc")
     assert (first["figure"], float(first["mean"]), first["published"]) == (FD, 29.0, "28.17")
     assert next(line for line in lines if line["row"] == "rabit")["deviation"] == ""
+
+
+def test_each_of_the_paper_s_columns_is_stood_for_once() -> None:
+    """LPIPS by itself where it was measured, by the distance between results where it was not."""
+    genuine, other = "translation.diversity_lpips_alex", "translation.diversity_perceptual"
+    jpeg = "translation.fd_inception_jpeg"
+    names = {FD: "FID", genuine: "LPIPS", other: "a distance", jpeg: "FID of JPEG files"}
+    figures = {FD: 30.0, genuine: 0.5, other: 0.7, jpeg: 31.0}
+
+    def filled(left_out: str) -> Table:
+        kept = {name: value for name, value in figures.items() if name != left_out}
+        found = Measured(kept, {name: names[name] for name in kept})
+        return fill_table("table6", TABLES["table6"], {"spade": [found]}, {}, {}, True)
+
+    table = filled("")
+    assert table.published(genuine)["spade"] == 0.344 and table.published(other) == {}
+    assert [column.figure for column in table.columns] == [FD, genuine, other, jpeg]
+    assert [column.paper for column in table.columns] == ["FID", "LPIPS", None, None]
+    assert table.columns[0].heading == "FID" and table.published(jpeg) == {}
+    assert "FID of JPEG files" in markdown(table)
+    assert filled(genuine).published(other)["spade"] == 0.344
+
+
+def test_means_that_look_alike_are_all_the_best() -> None:
+    seeds = {
+        name: [measured(28.0, value)]
+        for name, value in (("without-cyc", 10.001), ("without-cst", 10.004), ("rabit", 9.0))
+    }
+    lines = markdown(fill_table("table8", TABLES["table8"], seeds, {}, {}, True))
+    assert lines.count("**10.00**") == 2

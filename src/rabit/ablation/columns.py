@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 
@@ -15,7 +16,8 @@ class Column:
         heading: short, of the same in every table.
         better: which values are.
         digits: behind the point.
-        paper: heading of the paper's column that this one stands for; None where it has none.
+        paper: heading of the paper's column that this one stands for, the first of several that do;
+            None where it has none.
     """
 
     figure: str
@@ -38,6 +40,7 @@ class Column:
 COLUMNS = (
     Column("translation.fd", "FD", "lower", 3, "FID"),
     Column("translation.swd", "SWD", "lower", 1, "SWD"),
+    Column("translation.diversity_lpips_alex", "LPIPS", "higher", 3, "LPIPS"),
     Column("translation.diversity_perceptual", "diversity", "higher", 3, "LPIPS"),
     Column("translation.semantic_52", "semantic", "higher", 3, "VGG_52"),
     Column("translation.style_v", "style", "higher", 3, "VGG_V"),
@@ -61,18 +64,44 @@ COLUMNS = (
 )
 
 _TABLE_6 = (
-    "translation.fd",
-    "translation.swd",
-    "translation.diversity_perceptual",
-    "translation.semantic_52",
-    "translation.style_v",
-    "manipulation.fd",
-    "manipulation.swd",
-    "manipulation.psnr",
-    "manipulation.semantic_52",
-    "manipulation.style_v",
+    "translation.FID",
+    "translation.SWD",
+    "translation.LPIPS",
+    "translation.VGG_52",
+    "translation.VGG_V",
+    "manipulation.FID",
+    "manipulation.SWD",
+    "manipulation.PSNR",
+    "manipulation.VGG_52",
+    "manipulation.VGG_V",
 )
-_TABLE_8 = ("translation.fd", "translation.semantic_52", "translation.style_v")
+_TABLE_8 = ("translation.FID", "translation.VGG_52", "translation.VGG_V")
+
+
+def columns_of(labels: Mapping[str, str]) -> tuple[Column, ...]:
+    """Returns the columns of figures that were measured.
+
+    Each of the paper's columns is stood for once: LPIPS by the distance between results only where
+    LPIPS itself was not measured. Distances under further networks are columns of their own.
+
+    Args:
+        labels: what each figure is called in full.
+    """
+    own = [column for column in COLUMNS if column.figure in labels]
+    for part in ("translation", "manipulation"):
+        further = [name for name in labels if name.startswith(f"{part}.fd_")]
+        own += [Column(name, labels[name], "lower", 3) for name in further]
+    chosen: list[Column] = []
+    taken: set[tuple[str, str]] = set()
+    for column in own:
+        if column.figure.endswith(".fd") and labels[column.figure].startswith("FID"):
+            column = replace(column, heading="FID")
+        if column.paper is not None and (column.part, column.paper) in taken:
+            column = replace(column, paper=None)
+        if column.paper is not None:
+            taken.add((column.part, column.paper))
+        chosen.append(column)
+    return tuple(chosen)
 
 
 def _published(
@@ -105,4 +134,4 @@ PUBLISHED: dict[str, dict[str, dict[str, float]]] = {
         },
     ),
 }
-"""The paper's Tables 6 and 8 (on ADE20K): table, row, figure."""
+"""The paper's Tables 6 and 8 (on ADE20K): table, row, part and heading."""

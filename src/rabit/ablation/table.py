@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rabit.ablation.columns import COLUMNS, PUBLISHED, Column
+from rabit.ablation.columns import PUBLISHED, Column, columns_of
 from rabit.ablation.measure import Measured
 from rabit.ablation.order import Cell, Order, cell, compare_orders
 from rabit.ablation.rows import Row
@@ -56,12 +56,17 @@ class Table:
     def columns(self) -> tuple[Column, ...]:
         """The columns in which there is a figure."""
         there = {figure for row in self.rows for figure in row.cells}
-        return tuple(column for column in COLUMNS if column.figure in there)
+        return columns_of({name: label for name, label in self.labels.items() if name in there})
 
     def published(self, figure: str) -> dict[str, float]:
         """Returns the paper's figures of a column, by row; empty where it has none."""
+        stands = {
+            f"{column.part}.{column.paper}"
+            for column in self.columns
+            if column.figure == figure and column.paper is not None
+        }
         rows = PUBLISHED.get(self.name, {})
-        return {name: row[figure] for name, row in rows.items() if figure in row}
+        return {name: row[key] for name, row in rows.items() for key in stands & set(row)}
 
     def order(self, figure: str) -> Order | None:
         """Compares the order of our rows in a column with the paper's."""
