@@ -99,9 +99,15 @@ def test_the_base_model_is_small_enough_to_ship() -> None:
 def test_task_weights_are_the_peers() -> None:
     weights = {name: preset(name, ("one",)).losses for name in PRESETS}
     assert weights["ade20k"].perc_layers == (("relu5_2", 1.0),) and weights["ade20k"].perc == 0.01
-    assert weights["ade20k"].pse == 1 and weights["paper"].pse == 10
+    # 10 and 1, and 100 below, of means over four samples that are divided by their number again.
+    assert weights["ade20k"].pse == 0.25 and weights["paper"].pse == 2.5
     assert weights["celebahq"].cyc == 0.1 and weights["celebahq-edge"].cyc == 1
-    assert weights["deepfashion"].warp == 100 and weights["celebahq"].warp == 0
+    assert weights["deepfashion"].warp == 25 and weights["celebahq"].warp == 0
     assert preset("ade20k", ("one",)).model.features.attention
+    for name in ("paper", "ade20k", "celebahq", "celebahq-edge", "deepfashion"):
+        config = preset(name, ("one",))
+        assert config.train.eps_generator == 1e-3 and config.model.init_gain == 0.02
+        assert config.model.features.last_norm
+        assert config.model.features.shortcut == config.model.generator.shortcut == "spade"
     schedule = preset("deepfashion", ("one",)).train
     assert schedule.steps == 100 * 47_719 // 8 and schedule.decay_steps == schedule.steps // 2

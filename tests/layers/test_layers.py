@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +11,7 @@ import torch.nn.functional as F
 from rabit.layers.convolution import conv, initialise
 from rabit.layers.normalisation import PositionalNorm, plain_norm
 from rabit.layers.residual import NonLocal, Residual
-from rabit.layers.spade import Spade, SpadeResidual
+from rabit.layers.spade import SLOPE, Spade, SpadeResidual
 
 
 def test_positional_norm_equals_the_plain_formula() -> None:
@@ -55,6 +57,18 @@ def test_spade_residual_resizes_its_guide_and_changes_channels() -> None:
     assert not torch.equal(block(x, guide), block(x, -guide))
 
 
+def test_a_learned_shortcut_is_guided_where_it_is_asked_for() -> None:
+    x, guide = torch.randn(1, 6, 8, 8), torch.randn(1, 2, 8, 8)
+    for shortcut in ("plain", "spade"):
+        block = SpadeResidual(6, 4, 2, 3, "position", shortcut=shortcut).eval()
+        inside = block.conv_in(block.spade_in(x, guide), SLOPE)
+        inside = block.conv_out(block.spade_out(inside, guide), SLOPE)
+        assert (block.spade_shortcut is not None) == (shortcut == "spade")
+        seen = x if block.spade_shortcut is None else block.spade_shortcut(x, guide)
+        torch.testing.assert_close(block(x, guide) - inside, block.shortcut(seen))
+    assert SpadeResidual(4, 4, 2, 3, "position", shortcut="spade").spade_shortcut is None
+
+
 @pytest.mark.parametrize("dilation", [1, 2, 4])
 def test_convolutions_keep_the_size(dilation: int) -> None:
     layer = conv(3, 5, dilation=dilation, padding_mode="reflect")
@@ -67,13 +81,15 @@ def test_spectral_weights_have_norm_one_from_the_start() -> None:
     assert 0.9 < float(norm) < 1.2
 
 
-def test_initialise_sets_gain_and_leaves_spectral_weights_alone() -> None:
-    plain, spectral = conv(64, 64), conv(64, 64, spectral_weight=True).eval()
-    before = spectral.weight.clone()
-    initialise(torch.nn.Sequential(plain, spectral), 0.02)
-    deviation = float(plain.weight.detach().std())
-    assert deviation == pytest.approx(0.02 * (2 / (2 * 64 * 9)) ** 0.5, rel=0.05)
-    assert torch.equal(spectral.weight, before)
+def test_initialise_sets_the_gain_also_of_parameters_that_spectral_norm_divides() -> None:
+    plain: Any = conv(64, 64)
+    divided: Any = conv(64, 64, spectral_weight=True).eval()
+    before = divided.weight.clone()
+    initialise(torch.nn.Sequential(plain, divided), 0.02)
+    for parameter in (plain.weight, divided.parametrizations.weight.original):
+        deviation = float(parameter.detach().std())
+        assert deviation == pytest.approx(0.02 * (2 / (2 * 64 * 9)) ** 0.5, rel=0.05)
+    torch.testing.assert_close(divided.weight, before)
 
 
 def test_non_local_attends_over_all_positions() -> None:

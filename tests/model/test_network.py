@@ -22,13 +22,14 @@ def lively(name: str) -> ExperimentConfig:
     config, narrow = preset(name, CLASSES), preset("small", CLASSES)
     model = replace(config.model, image_size=(64, 64))
     if name in KINDS_OF_TASKS:  # they are as wide as `paper`
-        widths, attention = narrow.model.features.widths, model.features.attention
-        features = replace(narrow.model.features, widths=widths, attention=attention)
+        narrow_features, narrow_generator = narrow.model.features, narrow.model.generator
+        widths, hidden = narrow_features.widths, narrow_features.hidden
+        features = replace(model.features, widths=widths, hidden=hidden, norm="position")
         model = replace(
             model,
             features=features,
             alignment=narrow.model.alignment,
-            generator=narrow.model.generator,
+            generator=replace(narrow_generator, shortcut=model.generator.shortcut),
         )
         config = replace(config, discriminator=narrow.discriminator)
     return replace(config, model=model, losses=replace(config.losses, backbone="random"))
@@ -220,3 +221,29 @@ def test_discriminators_patch_sizes_are_those_of_the_family() -> None:
     with torch.no_grad():
         judgements = network(torch.zeros(1, channels, 256, 256), torch.zeros(1, 3, 256, 256))
     assert [tuple(j.scores.shape[-2:]) for j in judgements] == [(30, 30), (14, 14)]
+
+
+def test_the_generator_s_adam_adds_what_the_configuration_says() -> None:
+    state = new_state(tiny_experiment(64, train__eps_generator=0.25))
+    assert state.generator_optimiser.defaults["eps"] == 0.25
+    assert state.discriminator_optimiser.defaults["eps"] == 1e-8
+
+
+@pytest.mark.parametrize("normed", (False, True))
+def test_what_is_matched_is_normalised_where_it_is_asked_for(normed: bool) -> None:
+    features = tiny_experiment(64, features__last_norm=normed).model
+    extractor = build_network(features).alignment.exemplar_extractor
+    x6 = extractor(torch.rand(1, 3, 64, 64)).x6
+    assert x6 is not None
+    unit = torch.ones(1, x6.shape[1])
+    assert torch.allclose(x6.std((2, 3), correction=0), unit, atol=1e-2) == normed
+
+
+def test_images_without_scores_at_the_coarsest_scale_are_refused() -> None:
+    config = tiny_experiment(64)
+    judge = build_discriminator(config.model, config.discriminator)
+    condition = torch.rand(2, len(CLASSES), 32, 48)
+    with pytest.raises(
+        ValueError, match="images of 32x48 are too small for 2 scales .* of 48"
+    ):
+        judge(condition, torch.rand(2, 3, 32, 48))

@@ -54,6 +54,8 @@ class FeatureExtractor(nn.Module):
         norm: kind of the parameter-free norm inside the SPADE layers.
         match: whether x6, which only the matching head reads, is computed.
         attention: whether x4 goes through a non-local block on its way to x5.
+        shortcut: of the residual blocks, see `SpadeResidual`.
+        last_norm: whether x6's own convolution has spectral and instance norm as the first five do.
     """
 
     def __init__(
@@ -64,27 +66,34 @@ class FeatureExtractor(nn.Module):
         norm: str,
         match: bool,
         attention: bool = False,
+        shortcut: str = "plain",
+        last_norm: bool = False,
     ) -> None:
         super().__init__()
         w1, w2, w3, w4, w5, w6 = widths
 
-        def step(channels_in: int, channels_out: int, stride: int) -> nn.Sequential:
-            layer = conv(channels_in, channels_out, stride=stride, bias=False, spectral_weight=True)
+        def step(sides: tuple[int, int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
+            layer = conv(
+                *sides, stride=stride, dilation=dilation, bias=False, spectral_weight=True
+            )
             return nn.Sequential(layer, InstanceNorm())
 
         def block(channels_in: int, channels_out: int, dilation: int = 1) -> SpadeResidual:
-            return SpadeResidual(channels_in, channels_out, channels, hidden, norm, dilation)
+            sizes = (channels_in, channels_out, channels, hidden)
+            return SpadeResidual(*sizes, norm, dilation, shortcut)
 
-        self.step1 = step(channels, w1, 1)
-        self.step2 = step(w1, w2, 2)
-        self.step3 = step(w2, w3, 1)
-        self.step4 = step(w3, w4, 2)
-        self.step5 = step(w4, w4, 1)
+        self.step1 = step((channels, w1))
+        self.step2 = step((w1, w2), stride=2)
+        self.step3 = step((w2, w3))
+        self.step4 = step((w3, w4), stride=2)
+        self.step5 = step((w4, w4))
         self.block4 = block(w4, w4)
         self.attention = NonLocal(w4) if attention else nn.Identity()
         self.block5 = nn.ModuleList([block(w4, w4), block(w4, w5)])
         self.block6 = block(w5, w6, dilation=4) if match else None
-        self.last = conv(w6, w6, dilation=2) if match else None
+        self.last = None
+        if match:
+            self.last = step((w6, w6), dilation=2) if last_norm else conv(w6, w6, dilation=2)
 
     def forward(self, x: Float[Tensor, "B C H W"]) -> FeaturePyramid:
         """Returns the pyramid of an input whose sides are multiples of 4."""

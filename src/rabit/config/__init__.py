@@ -10,6 +10,7 @@ from rabit.config.model import (
     METHODS,
     NORMS,
     POSITIONS,
+    SHORTCUTS,
     SMALLEST_TEMPERATURE,
     AlignmentConfig,
     ConditionConfig,
@@ -30,9 +31,11 @@ from rabit.config.training import (
     ExperimentConfig,
     LossConfig,
     TrainConfig,
+    smallest_side,
 )
 
 __all__ = [
+    "smallest_side",
     "AlignmentConfig",
     "BACKBONES",
     "BEST_BY",
@@ -52,6 +55,7 @@ __all__ = [
     "METHODS",
     "ModelConfig",
     "NORMS",
+    "SHORTCUTS",
     "POSITIONS",
     "PRECISIONS",
     "SMALLEST_TEMPERATURE",

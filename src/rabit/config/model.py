@@ -20,6 +20,7 @@ CONFIDENCES = ("block", "position")
 SMALLEST_TEMPERATURE = 1e-4
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
+SHORTCUTS = ("plain", "spade")
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,17 @@ class FeatureConfig:
 
     `widths` are the channels of the first convolution (full resolution), x2 and x3 (half),
     x4 and x5 (a quarter) and x6 (half); `hidden` those inside each SPADE layer. `attention` adds a
-    non-local block after x4.
+    non-local block after x4. Where a residual block's channels change, its `shortcut` is a
+    convolution ("plain"), or one behind a SPADE layer of its own. `last_norm` gives x6's
+    convolution the norms of the first five.
     """
 
     widths: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 256, 256)
     hidden: int = 128
     norm: Literal["batch", "instance", "position"] = "batch"
     attention: bool = False
+    shortcut: Literal["plain", "spade"] = "plain"
+    last_norm: bool = False
 
     def __post_init__(self) -> None:
         if len(self.widths) != 6:
@@ -60,6 +65,7 @@ class FeatureConfig:
         check_positive(**{f"features.widths[{i}]": w for i, w in enumerate(self.widths)})
         check_positive(**{"features.hidden": self.hidden})
         check_choice("features.norm", self.norm, NORMS)
+        check_choice("features.shortcut", self.shortcut, SHORTCUTS)
 
 
 @dataclass(frozen=True)
@@ -234,7 +240,7 @@ class GeneratorConfig:
     """Widths of the generator, coarsest resolution first, finest (the image's) last.
 
     The first width is the stem's; every further resolution doubles the one before, so five
-    widths start at 1/16 of the image and six at 1/32.
+    widths start at 1/16 of the image and six at 1/32. `shortcut` is that of `FeatureConfig`.
     """
 
     widths: tuple[int, ...] = (1024, 1024, 512, 256, 128, 64)
@@ -244,6 +250,7 @@ class GeneratorConfig:
     injection_width: int = 128
     norm: Literal["batch", "instance", "position"] = "batch"
     attention: bool = True
+    shortcut: Literal["plain", "spade"] = "plain"
 
     def __post_init__(self) -> None:
         if len(self.widths) not in (5, 6):
@@ -258,6 +265,7 @@ class GeneratorConfig:
         )
         check_choice("generator.injection", self.injection, INJECTIONS)
         check_choice("generator.norm", self.norm, NORMS)
+        check_choice("generator.shortcut", self.shortcut, SHORTCUTS)
 
     @property
     def stride(self) -> int:

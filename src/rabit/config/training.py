@@ -30,8 +30,19 @@ class DiscriminatorConfig:
 
     @property
     def smallest(self) -> int:
-        """Side in pixels from which on the coarsest scale, an eighth of its input, has scores."""
-        return 24 * 2 ** (self.scales - 1)
+        """Side in pixels from which on the coarsest scale has scores."""
+        return smallest_side(self.scales)
+
+
+def smallest_side(scales: int) -> int:
+    """Returns the side in pixels from which on a discriminator's coarsest scale has scores.
+
+    They are an eighth of its input, and that is half of the next finer one's.
+
+    Args:
+        scales: their number.
+    """
+    return 24 * 2 ** (scales - 1)
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class LossConfig:
     cst: float = 10.0
     perc: float = 0.001
     cxt: float = 10.0
-    pse: float = 10.0
+    pse: float = 2.5
     adv: float = 10.0
     fm: float = 10.0
     warp: float = 0.0
@@ -128,7 +139,8 @@ class TrainConfig:
     """The optimisation: steps, batch, learning rates and what is written how often.
 
     The learning rates rise linearly over the first `warmup_steps`, stay constant, and fall linearly
-    to 0 over the last `decay_steps`.
+    to 0 over the last `decay_steps`. `eps_generator` is added to the root in the generator's Adam:
+    gradients far below it move weights in proportion to their size.
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
     says where the exemplars of a folder come from, and `jitter` how much the colours of both
     pictures of a folder's sample change, in [0, 1]. `window` is the share of a picture's sides
@@ -145,6 +157,7 @@ class TrainConfig:
     batch: int = 8
     lr_generator: float = 1e-4
     lr_discriminator: float = 4e-4
+    eps_generator: float = 1e-8
     beta1: float = 0.0
     beta2: float = 0.999
     ema: float = 0.999
@@ -169,6 +182,7 @@ class TrainConfig:
             **{
                 "train.lr_generator": self.lr_generator,
                 "train.lr_discriminator": self.lr_discriminator,
+                "train.eps_generator": self.eps_generator,
                 "train.keep_checkpoints": self.keep_checkpoints,
             }
         )

@@ -192,7 +192,7 @@ def conv(
 def spectral(layer: ConvolutionType) -> ConvolutionType:
     """Divides a convolution's weight by its largest singular value, from now on.
 
-    The weight starts Xavier normal; its gain does not matter, since the norm removes it.
+    The weight starts Xavier normal with gain 1.
     """
     _start(layer, gain=1.0)
     spectral_norm(layer)
@@ -225,7 +225,10 @@ def _spectral_layers(network: nn.Module) -> list[Any]:
 
 
 def initialise(module: nn.Module, gain: float) -> None:
-    """Starts every convolution without spectral norm from Xavier normal weights, zero biases.
+    """Starts every convolution from Xavier normal weights and zero biases.
+
+    What a convolution with spectral norm computes first does not depend on the gain, but how far a
+    step of Adam moves it does: the smaller its parameter, the farther.
 
     Args:
         module: the network whose convolutions are initialised in place.
@@ -234,6 +237,9 @@ def initialise(module: nn.Module, gain: float) -> None:
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d) and not is_parametrized(layer):
             _start(layer, gain)
+    for layer in _spectral_layers(module):
+        if not _undrawn.get():
+            layer.parametrizations.weight.original.detach().mul_(gain)
 
 
 def _start(layer: nn.Conv2d, gain: float) -> None:

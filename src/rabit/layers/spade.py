@@ -51,6 +51,8 @@ class SpadeResidual(Recomputable):
         hidden: channels inside each SPADE layer.
         norm: kind of the parameter-free norms.
         dilation: spacing of the 3x3 convolutions' taps.
+        shortcut: "spade" has a SPADE layer in front of a learned shortcut, as in SPADE; "plain" has
+            none.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class SpadeResidual(Recomputable):
         hidden: int,
         norm: str,
         dilation: int = 1,
+        shortcut: str = "plain",
     ) -> None:
         super().__init__()
         middle = min(channels_in, channels_out)
@@ -75,6 +78,9 @@ class SpadeResidual(Recomputable):
             if channels_in != channels_out
             else nn.Identity()
         )
+        self.spade_shortcut = None
+        if shortcut == "spade" and channels_in != channels_out:
+            self.spade_shortcut = Spade(channels_in, guide_channels, hidden, norm)
 
     def forward(
         self, x: Float[Tensor, "B C H W"], guide: Float[Tensor, "B G h w"]
@@ -84,4 +90,6 @@ class SpadeResidual(Recomputable):
             guide = F.interpolate(guide, size=x.shape[-2:], mode="nearest")
         y = self.conv_in(self.spade_in(x, guide), SLOPE)
         y = self.conv_out(self.spade_out(y, guide), SLOPE)
+        if self.spade_shortcut is not None:
+            x = self.spade_shortcut(x, guide)
         return self.shortcut(x) + y

@@ -99,6 +99,7 @@ def build_generator(
     injection_width: int,
     norm: str,
     attention: bool,
+    shortcut: str = "plain",
 ) -> Generator:
     """Builds the generator from its numbers.
 
@@ -112,6 +113,7 @@ def build_generator(
         injection_width: channels of the fused feature (confi).
         norm: kind of the parameter-free norm.
         attention: whether the non-local block is there.
+        shortcut: of the residual blocks, see `SpadeResidual`.
 
     Returns:
         The generator, its weights not yet initialised.
@@ -126,7 +128,8 @@ def build_generator(
             if injection == "confi"
             else ConcatInjection(x, z)
         )
-        block = SpadeResidual(channels_in, channels_out, fuse.channels, hidden, norm)
+        sizes = (channels_in, channels_out, fuse.channels, hidden)
+        block = SpadeResidual(*sizes, norm, shortcut=shortcut)
         return GuidedBlock(source, fuse, block)
 
     stages = nn.ModuleList()

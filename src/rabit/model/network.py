@@ -91,6 +91,8 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             features.norm,
             match=alignment.method != "none",
             attention=features.attention,
+            shortcut=features.shortcut,
+            last_norm=features.last_norm,
         )
         for n in (channels, 3)
     ]
@@ -128,6 +130,7 @@ def _assemble(config: ModelConfig) -> TranslationNetwork:
             generator.injection_width,
             generator.norm,
             generator.attention,
+            generator.shortcut,
         ),
     )
 

@@ -50,6 +50,7 @@ def small(condition: ConditionConfig) -> ExperimentConfig:
             backbone="random",
             perc=1.0,
             cxt=0.1,
+            pse=10.0,
             adv=0.2,
             fm=1.0,
             warp=10.0,

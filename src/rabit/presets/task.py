@@ -7,7 +7,7 @@ from dataclasses import replace
 from rabit.config import ExperimentConfig
 
 BATCH = 8
-"""Samples a step of the peers' schedules."""
+"""Samples a step; the peers have 32, on eight GPUs."""
 
 
 def task_preset(config: ExperimentConfig, name: str, steps: int | None = None) -> ExperimentConfig:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rabit.config import ConditionConfig, ExperimentConfig, ModelConfig
+from rabit.config import (
+    ConditionConfig,
+    ExperimentConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    ModelConfig,
+    TrainConfig,
+)
 from rabit.presets.small import small
 from rabit.presets.task import BATCH, task_preset
 
-# Steps of the peers' schedules: epochs x training images / batch, half of them decaying.
+# Epochs of the peers' schedules x training images / batch, half of them decaying.
 ADE20K_STEPS = 200 * 20_210 // BATCH
 CELEBAHQ_STEPS = 60 * 24_183 // BATCH
 DEEPFASHION_STEPS = 100 * 47_719 // BATCH
@@ -16,13 +23,21 @@ DEEPFASHION_STEPS = 100 * 47_719 // BATCH
 
 def paper(condition: ConditionConfig) -> ExperimentConfig:
     """The paper's setting: 256x256 images, 128x128 correspondence, 2x2 blocks, k = 3, the
-    CoCosNet family's widths, batch norm, Adam 1e-4 / 4e-4 with beta (0, 0.999).
+    CoCosNet family's networks, first weights and loss weights, batch norm, Adam 1e-4 / 4e-4 with
+    beta (0, 0.999).
 
     Args:
         condition: what is translated from.
     """
     return ExperimentConfig(
-        model=ModelConfig(name="paper", condition=condition, image_size=(256, 256))
+        model=ModelConfig(
+            name="paper",
+            condition=condition,
+            image_size=(256, 256),
+            features=FeatureConfig(shortcut="spade", last_norm=True),
+            generator=GeneratorConfig(shortcut="spade"),
+        ),
+        train=TrainConfig(eps_generator=1e-3),
     )
 
 
@@ -38,7 +53,7 @@ def ade20k(condition: ConditionConfig) -> ExperimentConfig:
     return replace(
         config,
         model=replace(config.model, features=features),
-        losses=replace(config.losses, perc=0.01, perc_layers=(("relu5_2", 1.0),), pse=1.0),
+        losses=replace(config.losses, perc=0.01, perc_layers=(("relu5_2", 1.0),), pse=0.25),
     )
 
 
@@ -62,13 +77,13 @@ def celebahq_edge(condition: ConditionConfig) -> ExperimentConfig:
 
 
 def deepfashion(condition: ConditionConfig) -> ExperimentConfig:
-    """`paper` for persons from poses: a direct loss on the warped exemplar (warp 100), 100 epochs.
+    """`paper` for persons from poses: a direct loss on the warped exemplar (warp 25), 100 epochs.
 
     Args:
         condition: poses.
     """
     config = task_preset(paper(condition), "deepfashion", DEEPFASHION_STEPS)
-    return replace(config, losses=replace(config.losses, warp=100.0))
+    return replace(config, losses=replace(config.losses, warp=25.0))
 
 
 def ade20k_small(condition: ConditionConfig) -> ExperimentConfig:

@@ -120,7 +120,9 @@ def new_state(config: ExperimentConfig, device: torch.device | str = "cpu") -> T
         network=network,
         discriminator=discriminator,
         ema=AveragedModel(network, multi_avg_fn=_WarmingAverage(train.ema)),
-        generator_optimiser=Adam(network.parameters(), lr=train.lr_generator, betas=betas),
+        generator_optimiser=Adam(
+            network.parameters(), lr=train.lr_generator, betas=betas, eps=train.eps_generator
+        ),
         discriminator_optimiser=Adam(
             discriminator.parameters(), lr=train.lr_discriminator, betas=betas
         ),
