@@ -297,6 +297,51 @@ def test_weights_stay_of_single_precision(translator: Translator, tmp_path: Path
     assert torch.equal(loaded.translate(LABELS, PHOTO, LABELS).image, wanted)
 
 
+def test_wrapped_and_converted_networks_are_refused(translator: Translator) -> None:
+    """Their weights would be saved under names that no model has."""
+    network, config = translator.network, translator.config
+    wrapped: Any = torch.nn.DataParallel(network)
+    with pytest.raises(ValueError, match=r"is a DataParallel, expected .*: give the network.modu"):
+        Translator(wrapped, config)
+    compiled: Any = torch.nn.Module()
+    compiled._orig_mod = network  # torch.compile's name
+    with pytest.raises(ValueError, match=r"is a Module, expected .*: give the network._orig_mod"):
+        Translator(compiled, config)
+    other: Any = torch.nn.Identity()
+    with pytest.raises(ValueError, match="is a Identity, expected .*: give one from build_network"):
+        Translator(other, config)
+    with pytest.raises(ValueError, match="weights of torch.float64, expected float32"):
+        Translator(copy.deepcopy(network).double(), config)
+
+
+def test_models_are_exact_under_any_default_type(translator: Translator, tmp_path: Path) -> None:
+    translator.save(tmp_path)
+    torch.set_default_dtype(torch.bfloat16)
+    try:
+        loaded = load(tmp_path)
+        again = loaded.translate(LABELS, PHOTO, LABELS).image
+    finally:
+        torch.set_default_dtype(torch.float32)
+    for name, weight in translator.network.state_dict().items():
+        assert torch.equal(loaded.network.state_dict()[name], weight), name
+    assert torch.equal(again, translator.translate(LABELS, PHOTO, LABELS).image)
+
+
+@pytest.mark.parametrize("size", ((96, 130), (250, 300)))
+def test_maps_and_their_conditions_give_the_same(
+    translator: Translator, size: tuple[int, int]
+) -> None:
+    """Also where sizes change: a map's pixels have a class or have it not."""
+    labels = torch.from_numpy(maps(size)).long()
+    photo = RNG.integers(0, 256, (*size, 3), dtype=np.uint8)
+    condition = Condition.from_labels(labels, len(CLASSES))
+    expected = translator.translate(labels, photo, labels).image
+    assert torch.equal(translator.translate(condition, photo, condition).image, expected)
+    mixed = translator.translate([condition, labels[0]], photo, [labels[0]]).image
+    assert torch.allclose(mixed[:1], mixed[1:], atol=1e-3)
+    assert torch.allclose(mixed[:1], expected, atol=1e-3)
+
+
 def test_signatures_can_be_read_where_they_run() -> None:
     for public in (Translator.translate, Translator.combine, Translator.edit, Exemplar):
         assert typing.get_type_hints(public)

@@ -149,9 +149,8 @@ def layout_batch(
         if all(item.pictures for item in items):
             pictures = tuple(picture for item in items for picture in item.pictures)
             return Layout.of_pictures(pictures, items[0].size, config.channels)
-        return Layout(
-            regions, torch.cat([item.condition().channels for item in items]), config.channels
-        )
+        channels = torch.cat([item.condition().channels for item in items])
+        return Layout(regions, channels, config.channels, classwise=config.kind == "semantic")
     if isinstance(given, Condition):
         return _checked_condition(given, config, name)
     if config.kind != "semantic" and isinstance(given, (str, Path)):
@@ -215,7 +214,8 @@ def _checked_condition(given: Condition, config: ConditionConfig, name: str) -> 
             f"{name} has channels that are not 0 or 1, or a pixel without any class, but the model "
             "translates semantic maps; build it with Condition.from_labels"
         )
-    return Layout(regions.long(), channels.float(), config.channels)
+    classwise = config.kind == "semantic"
+    return Layout(regions.long(), channels.float(), config.channels, classwise=classwise)
 
 
 def _channels(given: Any, config: ConditionConfig, name: str) -> Layout:

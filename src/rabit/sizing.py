@@ -36,12 +36,14 @@ class Layout:
         classes: number of channels.
         pictures: what edges and poses were read from, which are made anew at every size as in
             training; none where channels were given.
+        classwise: whether channels that were given are classes, whose pixels have them or have not.
     """
 
     regions: Int[Tensor, "B H W"]
     channels: Float[Tensor, "B C H W"] | None
     classes: int
     pictures: tuple[Picture, ...] = ()
+    classwise: bool = False
 
     @classmethod
     def of_pictures(
@@ -75,16 +77,13 @@ class Layout:
     def resize(self, size: tuple[int, int]) -> Layout:
         """Returns the conditions at another size.
 
-        Ids are those under the new pixels' centres; channels that were given, which may be thin
-        lines, are averaged (bilinear, antialiased).
+        Ids and channels of classes are those under the new pixels' centres; other channels that
+        were given, which may be thin lines, are averaged (bilinear, antialiased).
         """
         if size == self.size:
             return self
         if self.pictures:
             return self.of_pictures(self.pictures, size, self.classes).to(self.regions.device)
-        channels = self.channels
-        if channels is not None:
-            channels = F.interpolate(channels, size=size, mode="bilinear", antialias=True)
         device = self.regions.device
         rows, columns = (
             torch.div(
@@ -92,6 +91,11 @@ class Layout:
             )
             for old, new in zip(self.size, size, strict=True)
         )
+        channels = self.channels
+        if channels is not None and self.classwise:
+            channels = channels[:, :, rows[:, None], columns]
+        elif channels is not None:
+            channels = F.interpolate(channels, size=size, mode="bilinear", antialias=True)
         return replace(self, regions=self.regions[:, rows[:, None], columns], channels=channels)
 
     def pad(self, size: tuple[int, int]) -> Layout:

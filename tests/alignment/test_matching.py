@@ -278,3 +278,21 @@ def test_warp_errors() -> None:
         built.warp_back(torch.zeros(1, 3, 8, 8))
     with pytest.raises(ValueError, match="torch.int64 values"):
         built.warp(torch.zeros(2, 3, 4, 4, dtype=torch.int64))
+
+
+@pytest.mark.parametrize("method", ("ranking", "dense", "dense-stored", "transport"))
+def test_many_values_are_averaged_in_half_precision(method: str) -> None:
+    """All positions send to one: their sum is more than float16 can hold."""
+    x = features(8, 1, batch=1, channels=8)[:, :, :1].expand(1, 8, 32, 32).half()
+    z = features(32, 32, batch=1, channels=8, seed=1).half()
+    z[..., :2, :2] = x[..., :2, :2]
+    back = correspond(x, z, method).warp_back(torch.full((1, 1, 32, 32), 100.0).half())
+    assert back.values.dtype == torch.float16
+    assert torch.allclose(back.values[back.received].float(), torch.tensor(100.0), rtol=1e-3)
+
+
+def test_a_correspondence_keeps_its_types() -> None:
+    built = correspond(features(4, 4), features(4, 4, seed=1))
+    to: Any = built.to
+    with pytest.raises(ValueError, match=r"torch.bfloat16 is no device; a correspondence keeps"):
+        to(torch.bfloat16)

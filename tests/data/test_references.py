@@ -39,7 +39,7 @@ def _plain_likeness(first: np.ndarray, second: np.ndarray, classes: int) -> floa
 def test_ranking_equals_a_plain_reference(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(references, "_CHUNK", chunk)
     maps = _maps(14)
-    ranked = rank_references([Layout.of(m, 4) for m in maps], count=5)
+    ranked = rank_references([Layout.of(m) for m in maps], count=5)
     assert ranked.shape == (14, 5)
     for row, mine in zip(ranked.tolist(), maps, strict=True):
         likeness = [_plain_likeness(mine, other, 4) for other in maps]
@@ -52,14 +52,14 @@ def test_ranking_equals_a_plain_reference(chunk: int, monkeypatch: pytest.Monkey
 
 
 def test_fewer_maps_than_references() -> None:
-    ranked = rank_references([Layout.of(m, 4) for m in _maps(3)])
+    ranked = rank_references([Layout.of(m) for m in _maps(3)])
     assert ranked.shape == (3, 2)
     with pytest.raises(ValueError, match="1 label maps.*give 2 or more"):
-        rank_references([Layout.of(m, 4) for m in _maps(1)])
+        rank_references([Layout.of(m) for m in _maps(1)])
 
 
 def test_of_equally_like_maps_the_earlier_comes_first() -> None:
-    layout = Layout.of(np.zeros((16, 16), np.int64), 2)
+    layout = Layout.of(np.zeros((16, 16), np.int64))
     np.testing.assert_array_equal(rank_references([layout] * 3), [[1, 2], [0, 2], [0, 1]])
 
 
@@ -130,10 +130,27 @@ def test_any_bytes_as_references(tmp_path: Path, content: bytes) -> None:
 
 def test_some_maps_are_ranked_among_some(  # as all among all, with the others left out
 ) -> None:
-    layouts = [Layout.of(labels, 4) for labels in _maps(9)]
+    layouts = [Layout.of(labels) for labels in _maps(9)]
     whole = rank_references(layouts, 8)
     candidates = [1, 2, 4, 7, 8]
     ranked = rank_references(layouts, 3, queries=[7, 0], candidates=candidates)
     for row, query in zip(ranked.tolist(), (7, 0), strict=True):
         expected = [other for other in whole[query] if other in candidates]
         assert row == expected[:3]
+
+
+@pytest.mark.parametrize(("factor", "shift"), ((1_000_003, 5), (65_536, 0), (2**40, 7), (1, -3)))
+def test_ids_of_any_size_are_told_apart(factor: int, shift: int) -> None:
+    maps = _maps(9)
+    large = [Layout.of(labels * factor + shift) for labels in maps]
+    plain = rank_references([Layout.of(labels) for labels in maps])
+    np.testing.assert_array_equal(rank_references(large), plain)
+
+
+def test_ids_of_one_map_alone_are_like_no_other() -> None:
+    """As of instances that are numbered through all pictures."""
+    maps = _maps(9)
+    maps[4] = maps[4] + 2**33
+    ranked = rank_references([Layout.of(labels) for labels in maps])
+    assert all(row[-1] == 4 for row in np.delete(ranked, 4, axis=0).tolist())
+    np.testing.assert_array_equal(ranked[4], [0, 1, 2, 3, 5, 6, 7, 8])

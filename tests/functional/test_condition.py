@@ -34,6 +34,14 @@ def test_wrong_labels_are_named(labels: Any, message: str) -> None:
         Condition.from_labels(labels, 3)
 
 
+def test_there_is_a_class_and_ids_stay_whole() -> None:
+    with pytest.raises(ValueError, match="classes is 0, expected 1 or more"):
+        Condition.from_labels(IDS, 0)
+    to: Any = Condition.from_labels(IDS, 3).to
+    with pytest.raises(ValueError, match="torch.float16 is no device; a condition keeps its types"):
+        to(torch.float16)
+
+
 def test_the_batch_stays() -> None:
     number: Any = 0
     with pytest.raises(ValueError, match=r"rows of the batch are 0, expected a slice"):

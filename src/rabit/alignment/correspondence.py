@@ -109,11 +109,12 @@ class Correspondence:
         """
         self._check(values, self.size, "warp back", "condition")
         check_chunk(chunk)
-        ones = torch.ones_like(values[:, :1])
+        # What many positions send to one sums to more than half precision can hold.
+        wide = values.to(working_dtype(values))
         with torch.autocast(values.device.type, enabled=False):
-            sums = self.matrix.scatter(torch.cat([values, ones], dim=1), chunk)
+            sums = self.matrix.scatter(torch.cat([wide, torch.ones_like(wide[:, :1])], 1), chunk)
         received = sums[:, -1:] >= LEAST_MASS
-        averages = sums[:, :-1] / sums[:, -1:].clamp(min=LEAST_MASS)
+        averages = (sums[:, :-1] / sums[:, -1:].clamp(min=LEAST_MASS)).to(values.dtype)
         return WarpedBack(values=averages.masked_fill(~received, 0), received=received)
 
     def matches(self) -> Float[Tensor, "B H W 2"]:
@@ -126,7 +127,13 @@ class Correspondence:
         return places.to(working_dtype(self.peak))
 
     def to(self, device: torch.device | str) -> Correspondence:
-        """Returns the same correspondence on another device."""
+        """Returns the same correspondence on another device.
+
+        Raises:
+            ValueError: it is a dtype, in which places of the exemplar would have no exact number.
+        """
+        if isinstance(device, torch.dtype):
+            raise ValueError(f"{device} is no device; a correspondence keeps its types")
         return each_tensor(self, lambda value: value.to(device))
 
     def __repr__(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
-from jaxtyping import Float32, Int64, UInt16
+from jaxtyping import Float32, Int64, Shaped
 
 from rabit.data.batch import PictureCondition
 from rabit.data.text import read_rows, relative_name
@@ -20,6 +20,8 @@ GRID = 16
 """Side of the label map that references are chosen by."""
 
 _CHUNK = 2**25
+# Ids below this are counted as they are.
+_LARGE = 2**16
 # Into how many ids a channel is divided where there are no regions.
 _LEVELS = 8
 
@@ -29,19 +31,22 @@ class Layout:
     """What a label map shows and where, small enough to compare with every other map.
 
     Args:
-        cells: (G·G,) the class id in each cell of a G×G map, G = 16.
-        shares: (C,) the share of each class in the whole map, of norm 1.
+        cells: (G·G,) the id in each cell of a G×G map, G = 16.
+        ids: (I,) the ids of the whole map, ascending.
+        shares: (I,) their shares of it, of norm 1.
     """
 
-    cells: UInt16[np.ndarray, " cells"]
-    shares: Float32[np.ndarray, " C"]
+    cells: Int64[np.ndarray, " cells"]
+    ids: Int64[np.ndarray, " I"]
+    shares: Float32[np.ndarray, " I"]
 
     @classmethod
-    def of(cls, labels: Int64[np.ndarray, "H W"], classes: int) -> Layout:
-        """Describes a label map (H, W) with ids below `classes`."""
-        cells = resize_labels(labels, (GRID, GRID)).astype(np.uint16).ravel()
-        shares = np.bincount(labels.ravel(), minlength=classes).astype(np.float32)
-        return cls(cells=cells, shares=shares / np.linalg.norm(shares))
+    def of(cls, labels: Int64[np.ndarray, "H W"]) -> Layout:
+        """Describes a label map (H, W) of any ids."""
+        cells = resize_labels(labels, (GRID, GRID)).ravel()
+        ids, counts = np.unique(labels, return_counts=True)
+        shares = counts.astype(np.float32)
+        return cls(cells=cells, ids=ids, shares=shares / np.linalg.norm(shares))
 
     @classmethod
     def of_condition(cls, condition: PictureCondition) -> Layout:
@@ -49,7 +54,7 @@ class Layout:
         ids = condition.regions.numpy()
         if condition.channels is not None and not ids.any():
             ids = (condition.channels[-1].numpy() * (_LEVELS - 1)).round().astype(np.int64)
-        return cls.of(ids, int(ids.max()) + 1)
+        return cls.of(ids)
 
 
 def rank_references(
@@ -83,9 +88,7 @@ def rank_references(
         raise ValueError(f"{total} label maps: there is no other image to refer to; give 2 or more")
     asked = np.arange(total) if queries is None else np.asarray(queries)
     others = np.arange(total) if candidates is None else np.asarray(candidates)
-    cells = np.stack([layout.cells for layout in layouts])
-    classes = max(len(layout.shares) for layout in layouts)
-    shares = np.stack([np.pad(x.shares, (0, classes - len(x.shares))) for x in layouts])
+    cells, shares = _table(_renumbered(layouts))
     kept = min(count, len(others) - 1)
     ranked = np.empty((len(asked), kept), dtype=np.int64)
     step = max(1, _CHUNK // (len(others) * cells.shape[1]))
@@ -97,6 +100,38 @@ def rank_references(
         order = np.argsort(-likeness, axis=1, kind="stable")
         ranked[start : start + len(rows)] = others[order[:, :kept]]
     return ranked
+
+
+def _renumbered(layouts: Sequence[Layout]) -> Sequence[Layout]:
+    """Numbers the ids of maps from 0 where they are too large, or below 0, to count in a table.
+
+    Those of a single map, which make it like no other, become one number of its own.
+    """
+    every, maps = np.unique(np.concatenate([layout.ids for layout in layouts]), return_counts=True)
+    if every[0] >= 0 and every[-1] < _LARGE:
+        return layouts
+    shared = every[maps > 1]
+
+    def numbered(layout: Layout, row: int) -> Layout:
+        def number(ids: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n"]:
+            return np.where(np.isin(ids, shared), np.searchsorted(shared, ids), len(shared) + row)
+
+        known = np.isin(layout.ids, shared)
+        return Layout(number(layout.cells), number(layout.ids[known]), layout.shares[known])
+
+    return [numbered(layout, row) for row, layout in enumerate(layouts)]
+
+
+def _table(
+    layouts: Sequence[Layout],
+) -> tuple[Shaped[np.ndarray, "N cells"], Float32[np.ndarray, "N C"]]:
+    """The cells of all maps, and the shares of all ids, 0 where a map has not got one."""
+    cells = np.stack([layout.cells for layout in layouts])
+    width = 1 + max(int(layout.ids.max(initial=0)) for layout in layouts)
+    shares = np.zeros((len(layouts), width), dtype=np.float32)
+    for row, layout in zip(shares, layouts, strict=True):
+        row[layout.ids] = layout.shares
+    return cells.astype(np.min_scalar_type(int(cells.max()))), shares
 
 
 def read_references(

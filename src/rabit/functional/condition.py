@@ -35,7 +35,7 @@ class Condition:
 
         Raises:
             ValueError: it is no integer tensor of three dimensions, or an id lies outside
-                [0, classes).
+                [0, classes), or there is no class.
         """
         if not isinstance(labels, Tensor):
             raise ValueError(f"labels are a {type(labels).__name__}, expected a tensor (B, H, W)")
@@ -44,6 +44,8 @@ class Condition:
                 f"labels have shape {tuple(labels.shape)} and dtype {labels.dtype}, expected "
                 "integer class ids (B, H, W)"
             )
+        if classes < 1:
+            raise ValueError(f"classes is {classes}, expected 1 or more")
         labels = labels.long()
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= classes:
@@ -60,7 +62,13 @@ class Condition:
         return self.channels.shape[-2], self.channels.shape[-1]
 
     def to(self, device: torch.device | str) -> Condition:
-        """Returns the same condition on another device."""
+        """Returns the same condition on another device.
+
+        Raises:
+            ValueError: it is a dtype, in which large ids would have no exact number.
+        """
+        if isinstance(device, torch.dtype):
+            raise ValueError(f"{device} is no device; a condition keeps its types")
         return Condition(self.channels.to(device), self.regions.to(device))
 
     def __getitem__(self, rows: slice) -> Condition:

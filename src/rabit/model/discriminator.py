@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from rabit.config import smallest_side
 from rabit.layers.convolution import spectral
 from rabit.layers.recompute import Recomputable, recomputed
 from rabit.layers.residual import NonLocal
@@ -84,7 +85,18 @@ class Discriminator(nn.Module):
     def forward(
         self, condition: Float[Tensor, "B C H W"], image: Float[Tensor, "B 3 H W"]
     ) -> tuple[Judgement, ...]:
-        """Returns one judgement a scale, finest first."""
+        """Returns one judgement a scale, finest first.
+
+        Raises:
+            ValueError: the images are too small for the coarsest scale to have scores.
+        """
+        least = smallest_side(len(self.discriminators))
+        if min(image.shape[-2:]) < least:
+            raise ValueError(
+                f"images of {image.shape[-2]}x{image.shape[-1]} are too small for "
+                f"{len(self.discriminators)} scales of the discriminator, which need sides of "
+                f"{least}: take larger ones, or fewer scales"
+            )
         x = torch.cat([condition, image], dim=1)
         judgements = []
         for index, discriminator in enumerate(self.discriminators):

@@ -162,9 +162,9 @@ def network_of(config: ModelConfig, tensors: dict[str, Tensor], source: str) -> 
         ValueError: names the first tensors that do not fit.
     """
     with weights_undrawn():
-        network = build_network(config)
+        network = build_network(config).float()
     fit_weights(network, tensors, source)
-    return network.float().eval()
+    return network.eval()
 
 
 def read_config(path: Path) -> ModelConfig:

@@ -178,8 +178,18 @@ def check_gradients(network: nn.Module, what: str, step: int) -> None:
 
 
 def weigh(values: dict[str, Tensor], config: LossConfig) -> Tensor:
-    """Returns the weighted sum of the losses (Eq. 5)."""
+    """Returns the weighted sum of the losses (Eq. 5).
+
+    Raises:
+        ValueError: there is no such loss; one of your own is added to the sum.
+    """
     weights = config.weights()
+    unknown = sorted(set(values) - set(weights))
+    if unknown:
+        raise ValueError(
+            f"losses has {', '.join(unknown)}, which have no weight: expected "
+            f"{', '.join(weights)}; add others to the weighted sum"
+        )
     terms = [weights[name] * value for name, value in values.items()]
     return sum(terms[1:], terms[0])
 
