@@ -491,6 +491,15 @@ def test_edits_of_a_batch_and_of_any_size(translator: Translator) -> None:
     assert bool(changed[:5].mean() > 0.5) and not bool(changed[8:].any())
 
 
+def test_both_maps_of_an_edit_may_be_smaller_than_the_photograph(translator: Translator) -> None:
+    before = maps((64, 64))[0]
+    after = before.copy()
+    after[:5] = (after[:5] + 1) % len(CLASSES)
+    photo = RNG.integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    changed = (to_image(translator.edit(photo, before, after).image[0]) != photo).any(-1)
+    assert bool(changed[:10].mean() > 0.5) and not bool(changed[24:].any())
+
+
 # Mistakes
 
 
@@ -520,6 +529,7 @@ def test_wrong_inputs_of_a_translation_are_named(
     [
         ((PHOTO, LABELS[:50], LABELS), "image is 64x64 and condition is 50x64"),
         ((PHOTO, LABELS, LABELS[:, :50]), "image is 64x64 and edited_condition is 64x50"),
+        ((PHOTO, LABELS, LABELS[::2, ::2]), "edited_condition is 32x32 and condition 64x64"),
         ((PHOTO, LABELS, [LABELS] * 2), "image has 1 items but edited_condition 2"),
         ((PHOTO, LABELS, LABELS + 100), "edited_condition: ids 100"),
         ((PHOTO, PHOTO, LABELS), "condition.*picture"),

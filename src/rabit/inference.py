@@ -17,7 +17,7 @@ from rabit.data.condition_files import drawn_channels
 from rabit.fields import check_choice, is_whole
 from rabit.functional.condition import Condition
 from rabit.functional.draws import drawing_from
-from rabit.inputs import ConditionInput, ImageInput
+from rabit.inputs import ConditionInput, ImageInput, image_batch
 from rabit.model.network import TranslationNetwork
 from rabit.model.sources import find_model
 from rabit.model.storage import load_model, network_of, save_model
@@ -261,8 +261,13 @@ class Translator:
             ValueError: an input is of the wrong kind, size, range or number; it is named.
         """
         config = self.config.condition
-        side = read_side(image, condition, config, "image", "condition")
-        after = read_side(side.images, edited_condition, config, "image", "edited_condition").layout
+        images = image_batch(image, "image")
+        size = (images.shape[-2], images.shape[-1])
+        given = read_layout(condition, config, "condition", size)
+        edited = read_layout(edited_condition, config, "edited_condition", size)
+        side = read_side(images, given, config, "image", "condition")
+        after = read_side(images, edited, config, "image", "edited_condition").layout
+        _check_edit(given, edited)
         before = side.layout
         assert before is not None and after is not None
         result = self._run(after, side, seed)
@@ -329,6 +334,17 @@ class Translator:
         size, layout = exemplar_size(side.size, sizes.inner, self.config), side.layout
         images = resize_images(side.images.to(self.device), size)
         return images, None if layout is None else layout.to(self.device).resize(size).condition()
+
+
+def _check_edit(condition: Layout, edited: Layout) -> None:
+    """Refuses an edited condition of another size, which differs wherever anything ends."""
+    slack = 2 if condition.pictures and edited.pictures else 0
+    if any(abs(a - b) > slack for a, b in zip(condition.size, edited.size, strict=True)):
+        (height, width), (rows, columns) = condition.size, edited.size
+        raise ValueError(
+            f"edited_condition is {rows}x{columns} and condition {height}x{width}, height x width: "
+            "edit the condition at its own size, so that what differs is what was edited"
+        )
 
 
 def _check_network(network: object) -> None:
