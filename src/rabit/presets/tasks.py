@@ -10,7 +10,6 @@ from rabit.config import (
     FeatureConfig,
     GeneratorConfig,
     ModelConfig,
-    TrainConfig,
 )
 from rabit.presets.small import small
 from rabit.presets.task import BATCH, task_preset
@@ -36,8 +35,7 @@ def paper(condition: ConditionConfig) -> ExperimentConfig:
             image_size=(256, 256),
             features=FeatureConfig(shortcut="spade", last_norm=True),
             generator=GeneratorConfig(shortcut="spade"),
-        ),
-        train=TrainConfig(eps_generator=1e-3),
+        )
     )
 
 
