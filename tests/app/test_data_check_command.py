@@ -95,7 +95,7 @@ def test_markup_in_names_is_printed_as_it_is(folder: Path) -> None:
         (["--json", "corpora/scenes/deep/report.json"], "nothing is written"),
         (["--out", "sheet.jpg"], "ending in .png"),
         (["--out", "same.png", "--json", "same.png"], "another name"),
-        (["--out", "there.png"], "exists already"),
+        (["--json", "there.png"], "exists already"),
         (["--count", "0"], "--count 0"),
         (["--seed", "-1"], "--seed -1"),
         (["--threads", "0"], "threads"),
@@ -113,12 +113,70 @@ def test_wrong_options_write_nothing(folder: Path, arguments: list[str], text: s
     assert Path("there.png").read_bytes() == b"mine"
 
 
-def test_overwriting_has_to_be_asked_for(folder: Path) -> None:
+def test_checking_again_replaces_its_own_sheet(folder: Path) -> None:
     assert check(folder).exit_code == 0
     first = Path("scenes-check.png").read_bytes()
-    assert check(folder).exit_code == 1
-    assert check(folder, "--overwrite", "--seed", "9", "--count", "5").exit_code == 0
+    (folder / "images" / "00003.png").write_bytes(b"")
+    result = check(folder, "--seed", "9", "--count", "5")
+    assert result.exit_code == 1 and "empty-file" in result.output
     assert Path("scenes-check.png").read_bytes() != first
+
+
+@pytest.mark.parametrize("name", ["scenes-check.png", "other.png"])
+def test_another_file_in_the_sheet_s_place_stays(folder: Path, name: str) -> None:
+    Image.new("RGB", (4, 4)).save(name)
+    mine = Path(name).read_bytes()
+    out = () if name == "scenes-check.png" else ("--out", name)
+    result = check(folder, *out, "--json", "report.json")
+    assert result.exit_code == 0 and "ready for training" in result.output
+    assert f"note: no contact sheet: {name} exists already" in result.output
+    assert Path(name).read_bytes() == mine and Path("report.json").is_file()
+    assert check(folder, *out, "--overwrite").exit_code == 0
+    assert Path(name).read_bytes() != mine
+
+
+def test_a_place_that_cannot_be_written_hinders_only_the_sheet(folder: Path) -> None:
+    Path("scenes-check.png").mkdir()
+    result = check(folder)
+    assert result.exit_code == 0 and "no contact sheet: scenes-check.png" in result.output
+    result = check(folder, "--out", "scenes-check.png")
+    assert result.exit_code == 1 and result.output.startswith("error: scenes-check.png")
+
+
+def test_findings_of_one_cause_are_one(folder: Path) -> None:
+    for path in sorted((folder / "labels").iterdir())[:9]:
+        with Image.open(path) as labels:
+            Image.new("L", labels.size, 200).save(path)
+    for path in sorted((folder / "labels").iterdir())[9:11]:
+        path.unlink()
+    result = check(folder, "--json", "report.json")
+    assert result.exit_code == 1
+    assert result.output.count("unknown-ids") == result.output.count("no-map") == 1
+    assert "labels/00000.png: ids 200 in a label map" in result.output
+    assert "the same: 00001.png, 00002.png, 00003.png and 5 more" in result.output
+    assert "the same: 00010.png" in result.output
+    problems = json.loads(Path("report.json").read_text())["problems"]
+    assert sum(problem["kind"] == "unknown-ids" for problem in problems) == 9
+
+
+def test_many_causes_of_one_kind_are_cut_off(folder: Path) -> None:
+    for index, path in enumerate(sorted((folder / "labels").iterdir())):
+        with Image.open(path) as labels:
+            Image.new("L", labels.size, 200 + index).save(path)
+    result = check(folder)
+    assert "ids 209 in" in result.output and "ids 210 in" not in result.output
+    assert "unknown-ids  and 4 more; --json FILE lists all" in result.output
+
+
+def test_a_shape_that_is_no_square_is_told(folder: Path) -> None:
+    assert "shapes:" not in check(folder).output
+    for side in ("images", "labels"):
+        for path in (folder / side).iterdir():
+            with Image.open(path) as picture:
+                picture.resize((96, 128), Image.Resampling.NEAREST).save(path)
+    output = check(folder).output
+    assert "shapes: 14 of 14 are 3:4 (width:height)" in output
+    assert "train with --size 256x192" in output
 
 
 def test_the_folder_itself_is_never_written_into(folder: Path) -> None:

@@ -196,6 +196,70 @@ def test_each_fault_alone_says_what_to_do(corpus: Path) -> None:
     assert "72×72" in by_kind["size-mismatch"].text and "60×72" in by_kind["size-mismatch"].text
 
 
+def test_palettes_that_differ_are_a_problem(corpus: Path) -> None:
+    colours = np.random.default_rng(0).permutation(256)[: 3 * len(CLASSES)].reshape(-1, 3)
+    for index in range(COUNT):
+        with Image.open(maps(corpus, index)) as image:
+            labels = np.array(image)
+        saved = Image.fromarray(labels).convert("P")
+        saved.putpalette(colours.astype(np.uint8).tobytes())
+        saved.save(maps(corpus, index))
+    assert check_folder(corpus).findings == ()
+    for index in (3, 5):
+        with Image.open(maps(corpus, index)) as image:
+            image.convert("RGB").quantize(len(CLASSES), dither=Image.Dither.NONE).save(
+                maps(corpus, index)
+            )
+    (finding,) = check_folder(corpus).problems
+    assert finding.kind == "mixed-palettes"
+    assert {maps(corpus, 3), maps(corpus, 5)} <= set(finding.files)
+    assert "rabit data colours" in finding.text
+
+
+@pytest.mark.parametrize("turned", (True, False))
+def test_a_square_photograph_turned_unlike_its_map(corpus: Path, turned: bool) -> None:
+    exif = Image.Exif()
+    exif[EXIF_ORIENTATION] = 6
+    change(images(corpus, 4), lambda pixels: pixels if turned else np.rot90(pixels))
+    photograph = jpeg(images(corpus, 4), exif)
+    expected = [(photograph.relative_to(corpus).as_posix(), "rotated-photograph")]
+    assert found(check_folder(corpus)) == (expected if turned else [])
+
+
+@pytest.mark.parametrize(
+    ("lines", "warned"),
+    (
+        ("id name\n{}", True),
+        ("{}", False),
+    ),
+)
+def test_numbers_that_are_no_ids_are_a_warning(corpus: Path, lines: str, warned: bool) -> None:
+    numbered = "".join(f"{index} {name}\n" for index, name in enumerate(CLASSES))
+    (corpus / "classes.txt").write_text(lines.format(numbered))
+    report = check_folder(corpus)
+    kinds = {finding.kind for finding in report.warnings}
+    assert ("numbered-classes" in kinds) == warned and report.problems == ()
+
+
+@pytest.mark.parametrize("separator", ("; ", ". ", " - "))
+def test_numbers_with_other_separators_are_a_warning(corpus: Path, separator: str) -> None:
+    lines = [f"{index}{separator}{name}" for index, name in enumerate(CLASSES)]
+    if separator == " - ":
+        lines[0] = CLASSES[0]
+    (corpus / "classes.txt").write_text("\n".join(lines))
+    assert ("classes.txt", "numbered-classes") in found(check_folder(corpus))
+
+
+def test_maps_of_lossy_formats_are_told_of_colours(corpus: Path) -> None:
+    for index, suffix in ((1, ".jpg"), (2, ".png")):
+        with Image.open(maps(corpus, index)) as labels:
+            pixels = labels.convert("L")
+        maps(corpus, index).unlink()
+        pixels.save(maps(corpus, index).with_suffix(suffix), format="JPEG")
+    texts = [finding.text for finding in check_folder(corpus).findings]
+    assert len(texts) == 2 and all("rabit data colours --nearest" in text for text in texts)
+
+
 def test_one_photograph_of_another_size_is_a_warning(corpus: Path) -> None:
     for side in (images, maps):
         change(side(corpus, 7), lambda pixels: pixels[:, :68])
@@ -317,11 +381,13 @@ def test_references_are_spelled_as_training_reads_them(corpus: Path) -> None:
     (corpus / "references.csv").write_text("\n".join([*rows[2:], "nobody,a", "00005", "b,00001"]))
     texts = [finding.text for finding in check_folder(corpus).findings]
     assert len(texts) == 3
+    assert "rabit data pairs FOLDER --overwrite" in " ".join(texts)
     for text, part in zip(texts, ("'nobody', 'a'", "has no reference", "'b'"), strict=True):
         assert part in text
     (corpus / "references.csv").write_text("\n".join([*rows[1:-1], "nobody,00001"]))
     texts = [finding.text for finding in check_folder(corpus).findings]
     assert any("no row for 00000.png, 3.b.png;" in text for text in texts) and len(texts) == 2
+    assert all("rabit data pairs FOLDER --overwrite" in text for text in texts)
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads all files")

@@ -8,7 +8,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from rabit.app.cli import app
-from rabit.data.colours import number_colours, read_coloured_map, read_colours
+from rabit.data.colours import FAR, number_colours, read_coloured_map, read_colours
 from rabit.data.images import read_classes, read_labels
 from rabit.data.layouts.folder import FolderSource
 
@@ -53,7 +53,7 @@ def test_other_colours_are_named_or_take_the_nearest(corpus: Path) -> None:
     Image.fromarray(pixels).save(path)
     with pytest.raises(ValueError, match=r"a.png: 3.12% .* most often #090300, #823c7f; list them"):
         read_coloured_map(path, colours)
-    ids = read_coloured_map(path, colours, nearest=True)
+    ids = read_coloured_map(path, colours, nearest=True).ids
     assert (ids[0, 0], ids[0, 1], ids[11, 0]) == (1, 0, 1)
 
 
@@ -64,7 +64,63 @@ def test_the_nearest_colour_is_that_of_the_least_square(corpus: Path) -> None:
     colours = read_colours(corpus / "colours.txt")
     squares = ((pixels[:, :, None].astype(int) - np.array(PIXELS)) ** 2).sum(axis=-1)
     found = read_coloured_map(corpus / "labels" / "a.png", colours, nearest=True)
-    assert np.array_equal(found, np.array(IDS)[squares.argmin(axis=-1)])
+    assert np.array_equal(found.ids, np.array(IDS)[squares.argmin(axis=-1)])
+
+
+def test_what_was_not_exact_is_counted(corpus: Path, tmp_path: Path) -> None:
+    path = corpus / "labels" / "b.png"
+    pixels = np.array(Image.open(path))
+    pixels[0, :4] = (0x46, 0x82, 0xB5)
+    pixels[4, 0] = (128, 64, 128 + FAR)
+    pixels[4, 1] = (128, 64, 128 + FAR + 1)
+    Image.fromarray(pixels).save(path)
+    found = number_colours(corpus, corpus / "colours.txt", tmp_path / "out", nearest=True)
+    exact, other = found.maps
+    assert (exact.other, exact.far, exact.levels) == (0, 0, 0)
+    assert (other.pixels, other.other, other.far, other.levels) == (96, 6, 1, FAR + 1)
+    assert (other.farthest, other.nearest) == (0x8040B1, "ground")
+    assert found.other == 6 / 192 and found.farthest is other
+    assert found.doubtful == (other,)
+
+
+def test_a_few_far_pixels_are_no_doubt(corpus: Path, tmp_path: Path) -> None:
+    for stem in ("a", "b"):
+        large = Image.open(corpus / "labels" / f"{stem}.png").resize(
+            (80, 120), Image.Resampling.NEAREST
+        )
+        large.putpixel((3, 3), (255, 255, 255))
+        large.save(corpus / "labels" / f"{stem}.png")
+    found = number_colours(corpus, corpus / "colours.txt", tmp_path / "out", nearest=True)
+    assert [each.far for each in found.maps] == [1, 1] and found.doubtful == ()
+
+
+@pytest.mark.parametrize("mode", ("RGBA", "P"))
+@pytest.mark.parametrize("nearest", (False, True))
+def test_transparent_places_are_not_taken_for_white(
+    corpus: Path, tmp_path: Path, mode: str, nearest: bool
+) -> None:
+    (corpus / "colours.txt").write_text(LINES + "paper: #ffffff\n")
+    colours = read_colours(corpus / "colours.txt")
+    labels = Image.open(corpus / "labels" / "a.png")
+    if mode == "P":
+        labels.quantize(8, dither=Image.Dither.NONE).save(tmp_path / "a.png", transparency=0)
+    else:
+        labels.putalpha(255)
+        labels.save(tmp_path / "a.png")
+        read_coloured_map(tmp_path / "a.png", colours, nearest)
+        labels.paste((0, 0, 0, 0), (0, 0, 8, 4))
+        labels.save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"a.png: 33.33% of the pixels are transparent, .*fill"):
+        read_coloured_map(tmp_path / "a.png", colours, nearest)
+
+
+def test_labelmaps_of_cvat_are_read(corpus: Path) -> None:
+    (corpus / "labelmap.txt").write_text(
+        "# label:color_rgb:parts:actions\nbackground:0,0,0::\nthe sky:70,130,180:a,b:c\n"
+    )
+    colours = read_colours(corpus / "labelmap.txt")
+    assert colours.classes == ("background", "the sky")
+    assert colours.packed.tolist() == [0, 0x4682B4] and colours.ids.tolist() == [0, 1]
 
 
 @pytest.mark.parametrize("mode", ("I;16", "F"))
@@ -86,6 +142,7 @@ def test_numbers_are_no_colours(corpus: Path, tmp_path: Path, mode: str) -> None
         ("a: #000000, #000000\n", "line 1: #000000 is the colour of 'a' already"),
         ("a: #000000\na: #000001\n", "line 2: 'a' has a line already"),
         ("\n", "0 classes, expected 1 to"),
+        ("sky:1,2,256::\n", "line 1: '1 2 256' is no colour"),
         ("1 a: #000000\n0 b: #000001\n", "line 1 has the id 1, expected 0"),
         ("0 a: #000000\n1 b: #000001\n", "numbers in front of '0 a' and all other names"),
         ("a\tb: #000000\n", "expected the name of a class"),
@@ -108,6 +165,12 @@ def test_the_command_writes_all_or_nothing(corpus: Path, tmp_path: Path) -> None
     code, said = run()
     assert code == 1 and "b.png: 100.00% of the pixels have colours of no class" in said
     assert not (tmp_path / "out").exists()
-    assert run("--nearest") == (0, f"3 colours became 2 classes: {tmp_path / 'out'}")
+    code, said = run("--nearest")
+    assert code == 0 and said.startswith(f"3 colours became 2 classes: {tmp_path / 'out'}")
+    farthest = corpus / "labels" / "b.png"
+    assert "50.00% of the pixels had other colours" in said
+    assert f"the farthest was #ffffff in {farthest}, 185 levels from sky" in said
+    assert "note: in one map more than 1% of the pixels are more than 48 levels" in said
+    assert f"most in {farthest} (100.00%)" in said
     assert run("--nearest")[0] == 1
     assert run("--nearest", "--overwrite")[0] == 0

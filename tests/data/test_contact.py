@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from rabit.data.check import check_folder
-from rabit.data.contact import BOX, choose_records, contact_sheet
+from rabit.data.contact import BOX, choose_records, contact_sheet, is_sheet, sheet_bytes
+from rabit.data.images import png_bytes, read_image
 from rabit.data.pictures import palette
 from rabit.data.scenes import write_scenes
 from samples import samples
@@ -93,3 +94,14 @@ def test_wrong_arguments(corpus: Path, tmp_path: Path) -> None:
 def test_real_samples(condition: str) -> None:
     report = check_folder(samples("fashion"), condition=condition)
     assert contact_sheet(report).std() > 10
+
+
+def test_a_sheet_is_told_from_other_files(tmp_path: Path) -> None:
+    pixels = np.arange(300, dtype=np.uint16).astype(np.uint8).reshape(10, 10, 3)
+    path = tmp_path / "sheet.png"
+    assert not is_sheet(path) and not is_sheet(tmp_path)
+    path.write_bytes(sheet_bytes(pixels))
+    assert is_sheet(path) and np.array_equal(read_image(path), pixels)
+    for other in (png_bytes(pixels), b"", b"rabit data check", path.read_bytes()[:20]):
+        path.write_bytes(other)
+        assert not is_sheet(path)

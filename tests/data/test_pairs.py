@@ -202,6 +202,14 @@ def test_a_sheet_shows_pictures_beside_their_references(photographs: Path) -> No
                 assert np.array_equal(shown, np.asarray(image)[12, 16])
 
 
+def test_letters_beyond_ascii_are_written(tmp_path: Path) -> None:
+    sheets = []
+    for name in ("Ж.png", "Я.png"):
+        path = picture(tmp_path / name, 0)
+        sheets.append(contact_sheet(PictureList((path.name,) * 2, (path, path)), ((1,), (0,))))
+    assert not np.array_equal(*sheets)
+
+
 def test_a_long_name_is_shortened_to_its_end(tmp_path: Path) -> None:
     path = picture(tmp_path / f"{'long' * 30}.png", 0)
     listed = PictureList((path.name, path.name), (path, path))

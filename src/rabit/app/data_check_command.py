@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -16,12 +17,15 @@ from rabit.app.arguments import Overwrite, Seed
 from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
-from rabit.data.check import Finding, Report, check_folder
-from rabit.data.contact import contact_sheet
-from rabit.data.images import png_bytes
-from rabit.writing import check_target, write_files
+from rabit.data.check import Finding, Report, check_folder, group_findings
+from rabit.data.checking.shapes import usual_shape
+from rabit.data.contact import contact_sheet, is_sheet, sheet_bytes
+from rabit.writing import WriteError, check_target, write_files
 
 _SIZES = 5
+# Of one kind of findings so many causes are printed, and of one cause so many files.
+_CAUSES = 10
+_NAMED = 3
 _CLASSES = 40
 _MOST = 1000
 
@@ -52,10 +56,12 @@ def data_check_command(
 
     Every file is read to its end. What training would fail with is a problem, and the exit code is
     then 1; what may be meant as it is is a warning. The contact sheet shows some of the
-    photographs, each beside its condition. Nothing is written into FOLDER.
+    photographs, each beside its condition. That of an earlier check is replaced; where another
+    file has its name, there is none. Nothing is written into FOLDER.
     """
     sheet = _default_sheet(folder) if out is None else out
     _check_outputs(folder, sheet, json_file, overwrite)
+    hindrance = _hindrance(sheet, out is not None, overwrite)
     if not 1 <= count <= _MOST:
         raise ValueError(f"--count {count}: expected 1 to {_MOST}")
     if seed < 0:
@@ -63,15 +69,17 @@ def data_check_command(
     with Bar("files") as bar:
         report = check_folder(folder, layout, condition, threads, bar)
     files: dict[Path, bytes] = {}
-    if report.records:
-        files[sheet] = png_bytes(contact_sheet(report, count, seed))
+    if report.records and hindrance is None:
+        files[sheet] = sheet_bytes(contact_sheet(report, count, seed))
     if json_file is not None:
         files[json_file] = (json.dumps(report.to_dict(), indent=2) + "\n").encode()
     if files:
-        write_files(files, overwrite)
+        write_files(files, overwrite or all(is_sheet(path) for path in files if path.exists()))
     print_report(report, Console())
     for path in files:
         note(f"written: {path}")
+    if report.records and hindrance is not None:
+        note(f"no contact sheet: {hindrance}")
     if report.problems:
         raise typer.Exit(1)
 
@@ -107,7 +115,7 @@ def _default_sheet(folder: Path) -> Path:
 
 
 def _check_outputs(folder: Path, sheet: Path, json_file: Path | None, overwrite: bool) -> None:
-    """Refuses, before any work, files that may not be written."""
+    """Refuses, before any work, files that may not be written; the sheet may still be hindered."""
     outputs = {"--out": sheet} if json_file is None else {"--out": sheet, "--json": json_file}
     if sheet.suffix.lower() != ".png":
         raise ValueError(f"--out {sheet}: expected a name ending in .png")
@@ -119,11 +127,32 @@ def _check_outputs(folder: Path, sheet: Path, json_file: Path | None, overwrite:
             raise ValueError(
                 f"{path} lies in {folder}, into which nothing is written; give {flag} another place"
             )
-        check_target(path)
-        if path.exists() and not overwrite:
+    if json_file is not None:
+        check_target(json_file)
+        if json_file.exists() and not overwrite:
             raise FileExistsError(
-                f"{path} exists already; choose another name with {flag}, or --overwrite"
+                f"{json_file} exists already; choose another name with --json, or --overwrite"
             )
+
+
+def _hindrance(sheet: Path, named: bool, overwrite: bool) -> str | None:
+    """Says why no contact sheet can be written, which is no reason not to check; None if it can.
+
+    Raises:
+        WriteError: the sheet was named by --out and cannot be written there.
+    """
+    try:
+        check_target(sheet)
+    except WriteError as error:
+        if named:
+            raise
+        return f"{error} (--out)"
+    if sheet.exists() and not overwrite and not is_sheet(sheet):
+        return (
+            f"{sheet} exists already and is none of rabit data check; choose another name with "
+            "--out, or --overwrite"
+        )
+    return None
 
 
 def _print_sizes(report: Report, console: Console) -> None:
@@ -135,6 +164,15 @@ def _print_sizes(report: Report, console: Console) -> None:
         others = report.sizes[_SIZES:]
         table.add_row(f"{len(others)} others", str(sum(count for _, count in others)))
     console.print(table)
+    shape = usual_shape(report.sizes)
+    if shape is not None:
+        ratio, (height, width) = shape.ratio, shape.size
+        advice = (
+            f"shapes: {shape.pictures} of {sum(count for _, count in report.sizes)} are "
+            f"{ratio.numerator}:{ratio.denominator} (width:height), which square presets stretch; "
+            f"train with --size {height}x{width}, or crop them"
+        )
+        console.print(advice, soft_wrap=True)
     sizes = [size for size, _ in report.sizes]
     small = min(sizes, key=lambda size: (size[0] * size[1], size))
     large = max(sizes, key=lambda size: (size[0] * size[1], size))
@@ -159,9 +197,24 @@ def _print_classes(report: Report, console: Console) -> None:
 
 
 def _print_findings(title: str, findings: Sequence[Finding], style: str, console: Console) -> None:
+    """Prints findings: of one kind with one cause the first, with the names of a few others."""
     if not findings:
         return
     console.print(Text(title, style=f"bold {style}"))
-    for finding in findings:
-        text = Text.assemble((finding.kind, style), "  ", " ".join(finding.text.split()))
+    shown: Counter[str] = Counter()
+    left: Counter[str] = Counter()
+    for first, *others in group_findings(findings):
+        if shown[first.kind] == _CAUSES:
+            left[first.kind] += 1 + len(others)
+            continue
+        shown[first.kind] += 1
+        text = Text.assemble((first.kind, style), "  ", " ".join(first.text.split()))
+        console.print(text, soft_wrap=True)
+        if others:
+            listed = ", ".join(finding.files[0].name for finding in others[:_NAMED])
+            more = len(others) - _NAMED
+            listed += f" and {more} more" if more > 0 else ""
+            console.print(Text(f"  the same: {listed}"), soft_wrap=True)
+    for kind, count in left.items():
+        text = Text.assemble((kind, style), f"  and {count} more; --json FILE lists all")
         console.print(text, soft_wrap=True)

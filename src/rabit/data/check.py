@@ -15,7 +15,7 @@ from typing import Any
 from PIL import Image
 
 from rabit.config import Kind
-from rabit.data.checking.findings import PROBLEMS, WARNINGS, Finding
+from rabit.data.checking.findings import PROBLEMS, WARNINGS, Finding, group_findings
 from rabit.data.checking.folder import check_plain
 from rabit.data.checking.listing import find_nested
 from rabit.data.checking.records import Looked, Record, Run, T, count_pixels, find_unused
@@ -23,7 +23,16 @@ from rabit.data.checking.sources import check_source
 from rabit.data.layouts.find import LAYOUTS, find_layout, open_source
 from rabit.data.layouts.folder import choose_condition
 
-__all__ = ["PROBLEMS", "WARNINGS", "ClassUse", "Finding", "Record", "Report", "check_folder"]
+__all__ = [
+    "PROBLEMS",
+    "WARNINGS",
+    "ClassUse",
+    "Finding",
+    "Record",
+    "Report",
+    "check_folder",
+    "group_findings",
+]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
 from rabit.data.check import Record, Report
 from rabit.data.images import read_image
@@ -23,6 +24,8 @@ _HEAD = 26
 _LINE = 16
 _SWATCH = 160
 _LEGEND = 60
+# The text in a PNG file that tells a sheet from other pictures, and what it says.
+_KEY, _MARK = "Software", "rabit data check"
 _FAULT = (190, 20, 20)
 _BLANK = (214, 214, 214)
 
@@ -74,6 +77,26 @@ def contact_sheet(report: Report, count: int = 24, seed: int = 0) -> Pixels:
         _write(draw, (left, top + BOX + 1), text, cell[1] - _GAP, colour, 11)
     sheet.paste(legend, (_GAP, _HEAD + rows * cell[0]))
     return np.asarray(sheet)
+
+
+def sheet_bytes(sheet: Pixels) -> bytes:
+    """Encodes a contact sheet as PNG, with the mark that `is_sheet` looks for."""
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text(_KEY, _MARK)
+    stream = io.BytesIO()
+    Image.fromarray(sheet).save(stream, format="PNG", pnginfo=mark)
+    return stream.getvalue()
+
+
+def is_sheet(path: Path) -> bool:
+    """Tells whether a file is a contact sheet of `sheet_bytes`, which may be drawn anew."""
+    if not path.is_file():
+        return False
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return bool(image.info.get(_KEY) == _MARK)
+    except Exception:  # Pillow's decoders raise whatever a damaged file leads them to
+        return False
 
 
 def choose_records(report: Report, count: int, seed: int) -> tuple[Record, ...]:
@@ -166,9 +189,10 @@ def _legend(report: Report, width: int) -> Image.Image:
 
 
 @functools.cache
-def _font_file() -> str:
-    """The file of a font that has accented, Greek and Cyrillic letters too, for names of files."""
-    return str(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf")
+def sheet_font(size: int) -> ImageFont.FreeTypeFont:
+    """A font that has accented, Greek and Cyrillic letters too, for names of files."""
+    file = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(str(file), size)
 
 
 def _write(
@@ -180,7 +204,7 @@ def _write(
     size: int,
 ) -> None:
     """Writes a line; what does not fit is cut off in the middle."""
-    font = ImageFont.truetype(_font_file(), size)
+    font = sheet_font(size)
     shown, kept = text, len(text)
     while kept > 1 and draw.textlength(shown, font) > width:
         kept -= 1

@@ -17,6 +17,7 @@ from jaxtyping import Float32, UInt8
 from PIL import Image, ImageDraw
 from torch import Tensor
 
+from rabit.data.contact import sheet_font
 from rabit.data.feature_cache import Settings
 from rabit.data.images import IMAGE_SUFFIXES, read_image, to_tensor
 from rabit.data.layouts.find import open_source
@@ -39,7 +40,7 @@ CELLS = 2
 # Every batch is filled up to this size, so that a picture's features do not depend on which others
 # are computed with it.
 _BATCH = 16
-_TILE, _CAPTION = 128, 14
+_TILE, _CAPTION, _LETTERS = 128, 14, 11
 
 References = tuple[tuple[int, ...], ...]
 
@@ -247,10 +248,10 @@ def _tile(pictures: PictureList, index: int) -> UInt8[np.ndarray, "H W 3"]:
     photograph.thumbnail((_TILE, _TILE), Image.Resampling.BILINEAR)
     tile = Image.new("RGB", (_TILE, _TILE + _CAPTION), "white")
     tile.paste(photograph, ((_TILE - photograph.width) // 2, (_TILE - photograph.height) // 2))
-    draw = ImageDraw.Draw(tile)
+    draw, font = ImageDraw.Draw(tile), sheet_font(_LETTERS)
     name = caption = pictures.names[index]
-    while draw.textlength(caption) > _TILE:
+    while draw.textlength(caption, font) > _TILE:
         name = name[1:]
         caption = f"…{name}"
-    draw.text((0, _TILE), caption, fill="black")
+    draw.text((0, _TILE), caption, fill="black", font=font)
     return np.asarray(tile)

@@ -158,7 +158,10 @@ def read_references(
     def index(name: str, where: str) -> int | None:
         found = known.get(relative_name(name, where))
         if found is None and not partial:
-            raise ValueError(f"{where}: there is no image {name!r}; correct or remove the name")
+            raise ValueError(
+                f"{where}: there is no image {name!r}; correct or remove the name, or write the "
+                "list anew with rabit data pairs FOLDER --overwrite"
+            )
         return found
 
     references: dict[int, tuple[int, ...]] = {}

@@ -12,7 +12,9 @@ from jaxtyping import Int64, UInt8
 from PIL import Image
 
 from rabit.data.checking.findings import Finding
+from rabit.data.checking.palettes import Palette, read_palette
 from rabit.data.checking.swaps import SIDE, draw_outlines, draw_strengths
+from rabit.data.checking.turns import read_orientation
 from rabit.data.condition_files import is_drawing
 from rabit.data.decoding import (
     LABEL_FORMATS,
@@ -44,18 +46,22 @@ class FileFacts:
         findings: what is wrong with the file by itself.
         size: height and width of an upright photograph, a map or a drawing.
         turned: whether a photograph's width and height are exchanged by its camera's note.
+        orientation: of a photograph by that note, 1 to 8; 1 is upright.
         digest: of a photograph's bytes, or of its pixels where it has no file of its own.
         drawing: `draw_strengths` of a photograph, `draw_outlines` of a map.
         pixels: of a map, pixels by id, up to the highest id.
+        palette: of a map that has one.
         joints: of a file of joints.
     """
 
     findings: tuple[Finding, ...] = ()
     size: tuple[int, int] | None = None
     turned: bool = False
+    orientation: int = 1
     digest: bytes = b""
     drawing: UInt8[np.ndarray, " bytes"] | None = None
     pixels: Int64[np.ndarray, " ids"] | None = None
+    palette: Palette | None = None
     joints: Joints | None = None
 
 
@@ -85,7 +91,14 @@ def check_photograph(path: Path, pixels: UInt8[np.ndarray, "H W 3"] | None = Non
             f"{path}: has transparent places, which are read as white; fill them if that is wrong"
         )
         findings.append(Finding("transparent-photograph", (path,), text))
-    return FileFacts(tuple(findings), size, turned, blake2b(data).digest(), draw_strengths(pixels))
+    return FileFacts(
+        findings=tuple(findings),
+        size=size,
+        turned=turned,
+        orientation=read_orientation(image),
+        digest=blake2b(data).digest(),
+        drawing=draw_strengths(pixels),
+    )
 
 
 def check_pixels_of(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> FileFacts:
@@ -97,7 +110,8 @@ def check_pixels_of(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> FileFacts
     """
     size = _size(pixels)
     digest = blake2b(repr(size).encode() + pixels.tobytes()).digest()
-    return FileFacts(tuple(_small(path, size)), size, False, digest, draw_strengths(pixels))
+    found = tuple(_small(path, size))
+    return FileFacts(found, size, digest=digest, drawing=draw_strengths(pixels))
 
 
 def check_map(path: Path, classes: int) -> FileFacts:
@@ -109,7 +123,8 @@ def check_map(path: Path, classes: int) -> FileFacts:
     if decoded.format not in LABEL_FORMATS:
         text = (
             f"{path}: a label map saved as {decoded.format}, which may change ids; save it anew as "
-            "PNG with one 8-bit channel, from the original ids"
+            "PNG with one 8-bit channel, from the original ids, or turn a map of colours into ids "
+            "with rabit data colours --nearest"
         )
         return FileFacts((Finding("lossy-map", (path,), text),))
     try:
@@ -117,13 +132,14 @@ def check_map(path: Path, classes: int) -> FileFacts:
     except ValueError as error:
         kind = "transparent-map" if _is_transparent(decoded.image) else "coloured-map"
         return FileFacts((Finding(kind, (path,), str(error)),))
+    palette, drawing = read_palette(decoded.image), draw_outlines(ids)
     try:
         check_ids(ids, classes, str(path))
     except ValueError as error:
         finding = Finding("unknown-ids", (path,), str(error))
-        return FileFacts((finding,), _size(ids), drawing=draw_outlines(ids))
+        return FileFacts((finding,), _size(ids), drawing=drawing, palette=palette)
     counts = np.bincount(ids.ravel())
-    return FileFacts((), _size(ids), drawing=draw_outlines(ids), pixels=counts)
+    return FileFacts((), _size(ids), drawing=drawing, pixels=counts, palette=palette)
 
 
 def check_lines(path: Path) -> FileFacts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ WARNINGS = {
     "no-drawing": "a drawing that looks like a photograph",
     "no-joint-seen": "a pose without any joint",
     "no-line-seen": "a drawing without any line",
+    "numbered-classes": "a list of classes whose numbers are not read as ids",
     "odd-size": "a size that few photographs have",
     "small": "a photograph that training would enlarge much",
     "stray": "a file that is not read",
@@ -33,6 +36,7 @@ PROBLEMS = {
     "joints-elsewhere": "no joint inside the photograph",
     "lossy-map": "a map whose ids its format may change",
     "missing-folder": "a folder that the layout has",
+    "mixed-palettes": "palette maps whose numbers mean other classes from file to file",
     "nested": "a corpus one folder deeper",
     "no-joints": "a photograph or a list without its file of joints",
     "no-map": "a photograph without a map",
@@ -74,3 +78,28 @@ class Finding:
     def fails(self) -> bool:
         """Whether training fails or goes wrong with it."""
         return self.kind in PROBLEMS
+
+
+def group_findings(findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], ...]:
+    """Puts together findings of one kind with one cause: their texts differ in the files alone.
+
+    Args:
+        findings: in any order.
+
+    Returns:
+        The groups in the order of their first finding, each in the order given.
+    """
+    groups: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        groups.setdefault((finding.kind, _cause(finding)), []).append(finding)
+    return tuple(map(tuple, groups.values()))
+
+
+def _cause(finding: Finding) -> str:
+    """The text without the names of its files, nor those of their partners, which share stems."""
+    text = finding.text
+    for file in finding.files:
+        text = text.replace(str(file), "…")
+    for file in finding.files:
+        text = re.sub(rf"(?<![\w.]){re.escape(file.stem)}(?=[._]\w)", "…", text)
+    return text

@@ -17,6 +17,7 @@ from rabit.data.checking.files import (
 )
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.listing import Listed, list_folder
+from rabit.data.checking.palettes import find_mixed_palettes
 from rabit.data.checking.records import Looked, Record, Run, check_sizes, check_together
 from rabit.data.edges import CannyPicture, LinePicture, read_lines
 from rabit.data.images import MAX_CLASSES, read_image, read_labels
@@ -42,6 +43,9 @@ def check_plain(root: Path, condition: FolderCondition, run: Run) -> Looked:
     ]
     kind = KINDS_OF_CONDITIONS[condition]
     findings = [*listed.findings, *(f for fact in facts.values() for f in fact.findings)]
+    findings += find_mixed_palettes(
+        {path: fact.palette for path, fact in facts.items() if fact.palette is not None}
+    )
     findings += check_together(records, kind)
     matched = set(listed.photographs)
     for pair in listed.pairs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from rabit.data.listing import (
 from rabit.data.references import read_references
 from rabit.data.text import read_rows, relative_name
 
+# What may be meant for an id in front of a name.
+_NUMBER = re.compile(r"[0-9]+\s*[\s:;,.)|=-]\s*\S")
 _NOUNS = {"labels": "label map", "edges": "line drawing", "pose": "file of joints"}
 
 
@@ -117,8 +120,8 @@ def find_rowless(path: Path, names: list[str]) -> list[Finding]:
     if not names:
         return []
     text = (
-        f"{path}: no row for {first_few(names)}; add rows, or remove the file to have references "
-        "computed from the conditions"
+        f"{path}: no row for {first_few(names)}; write the list anew with rabit data pairs FOLDER "
+        "--overwrite, or remove the file to have references computed from the conditions"
     )
     return [Finding("bad-references", (path,), text)]
 
@@ -126,13 +129,29 @@ def find_rowless(path: Path, names: list[str]) -> list[Finding]:
 def _list_classes(root: Path, findings: list[Finding]) -> tuple[str, ...] | None:
     path = root / "classes.txt"
     try:
-        return read_classes(path)
+        names = read_classes(path)
+        findings += _numbered(path, names)
+        return names
     except FileNotFoundError:
         text = f"{path}: no such file; write the names of the classes into it, one a line, by id"
     except (OSError, ValueError) as error:
         text = str(error)
     findings.append(Finding("bad-classes", (path,), text))
     return None
+
+
+def _numbered(path: Path, names: Sequence[str]) -> list[Finding]:
+    """Warns of names that begin with numbers which `read_classes` has not taken for ids."""
+    found = [(i, name) for i, name in enumerate(names) if _NUMBER.match(name)]
+    if 2 * len(found) <= len(names):
+        return []
+    index, name = found[-1]
+    text = (
+        f"{path}: most lines begin with a number, but they are not read as ids: {name!r} is the "
+        f"name of id {index}; lines count from 0, so write the names alone, or the id before the "
+        "name in every line (0 background) and no heading"
+    )
+    return [Finding("numbered-classes", (path,), text)]
 
 
 def _by_stem(
@@ -232,7 +251,8 @@ def _alone(image: Path, folder: Path, condition: FolderCondition, other: Path | 
     if other is not None:
         text = (
             f"{other}: a label map saved as {other.suffix[1:].upper()}, which may change ids; save "
-            "it anew as PNG with one 8-bit channel, from the original ids"
+            "it anew as PNG with one 8-bit channel, from the original ids, or turn a map of "
+            "colours into ids with rabit data colours --nearest"
         )
         return Finding("lossy-map", (other,), text)
     if condition == "pose":
@@ -281,7 +301,8 @@ def _bad_references(path: Path, known: set[str]) -> list[str]:
             if absent:
                 texts.append(
                     f"{row.where}: there is no image {', '.join(map(repr, absent))}; correct or "
-                    "remove the names"
+                    "remove the names, or write the list anew with rabit data pairs FOLDER "
+                    "--overwrite"
                 )
     except (OSError, ValueError) as error:
         texts.append(str(error))

@@ -15,6 +15,7 @@ from rabit.config import Kind
 from rabit.data.checking.files import FileFacts, spell
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.swaps import Outlined, find_swaps
+from rabit.data.checking.turns import fits_as_stored
 from rabit.data.listing import first_few
 from rabit.data.source import Picture
 
@@ -122,11 +123,24 @@ def find_unused(root: Path, classes: Sequence[str], pictures: Sequence[int]) -> 
 
 
 def _unlike(record: Record, known: set[Path]) -> list[Finding]:
-    return (
-        []
-        if record.image in known
-        else check_sizes(record.photo, record.facts, record.image, record.condition)
+    if record.image in known:
+        return []
+    found = check_sizes(record.photo, record.facts, record.image, record.condition)
+    return found or _turned(record)
+
+
+def _turned(record: Record) -> list[Finding]:
+    """Finds a photograph that is turned by its camera's note, unlike its map, by the outlines."""
+    strengths, outlines = record.photo.drawing, record.facts.drawing
+    if strengths is None or outlines is None:
+        return []
+    if not fits_as_stored(strengths, outlines, record.photo.orientation):
+        return []
+    text = (
+        f"{record.image}: turned upright by its camera's note (EXIF) it fits {record.condition} "
+        "far worse than as it is stored; turn the map too, or remove the note if the map is right"
     )
+    return [Finding("rotated-photograph", (record.image, record.condition), text)]
 
 
 def _swaps(records: Sequence[Record]) -> Iterator[Finding]:
