@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -112,6 +113,32 @@ def test_only_what_has_finished_is_measured_without_training(ablation: Path, run
     assert "1 of 3 trainings are left" in result.stderr
     assert "Not trained yet: CONFI+RAS." in (ablation / "table6.md").read_text()
     assert not (ablation / "runs/confi-ras").exists()
+
+
+def test_rows_that_have_finished_stay_in_the_table(ablation: Path, run: Run) -> None:
+    for only in ("rabit", "spade"):
+        result = run(*TABLE6, "--only", only, "--no-train", "--out", ablation)
+        assert result.exit_code == 0, result.output
+        rows = json.loads((ablation / "table6.json").read_text())["rows"]
+        assert [(row["name"], row["seeds"]) for row in rows] == [("spade", 1), ("rabit", 1)]
+        with Image.open(ablation / "table6-results.png") as sheet:
+            assert sheet.width == 5 * 132 + 4
+
+
+def test_rows_of_other_options_are_left_out_and_named(
+    ablation: Path, run: Run, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    shutil.copytree(ablation, out)
+    record = json.loads((out / "runs/spade/seed-0/config.json").read_text())
+    record["config"]["losses"]["perc"] = 7.0
+    (out / "runs/spade/seed-0/config.json").write_text(json.dumps(record))
+    result = run(*TABLE6, "--only", "rabit", "--no-train", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "note: the row spade is left out of table6: " in result.stderr
+    assert "losses.perc is 7.0, wanted 1.0" in result.stderr
+    rows = json.loads((out / "table6.json").read_text())["rows"]
+    assert [row["name"] for row in rows] == ["rabit"]
 
 
 def test_another_program_s_results_are_a_row(ablation: Path, run: Run, tmp_path: Path) -> None:

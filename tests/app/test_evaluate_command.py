@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,6 +191,89 @@ def test_other_programs_results_are_a_row(
     assert found[0]["figures"]["fd"] == theirs["figures"]["fd"]
 
 
+def methods_in(out: Path) -> list[str]:
+    return [row["method"] for row in read_part(out)["methods"]]
+
+
+def read_part(out: Path) -> Any:
+    return json.loads((out / "figures.json").read_text())["parts"][0]
+
+
+def test_methods_of_earlier_calls_stay_in_the_tables(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    out, pairs = tmp_path / "out", tmp_path / "pairs"
+    shutil.copytree(evaluated, out)
+    before = {row["method"]: row["figures"] for row in read_part(out)["methods"]}
+    assert run("evaluate", model, *SMALL, "--export-pairs", pairs).exit_code == 0
+    given = ("evaluate", "--results", f"my one={pairs / 'exemplars'}", "--size", 64, *SMALL,
+             "--out", out)  # fmt: skip
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+    baselines = ["exemplar copied", "class mean colours"]
+    assert methods_in(out) == ["my one", "tiny", *baselines]
+    assert "note: tiny: measured by earlier calls, and in the tables too" in result.stderr
+    found = {row["method"]: row for row in read_part(out)["methods"]}
+    assert all(found[name]["figures"] == before[name] for name in before)
+    assert found["tiny"]["first_minus_this"] and not found["my one"]["first_minus_this"]
+    for name in ("tables.md", "report.html"):
+        assert "tiny" in (out / name).read_text()
+    assert run(*given, "--no-baselines").exit_code == 0
+    assert methods_in(out) == ["my one", "tiny"]
+    alone = run(*given, "--only-named")
+    assert methods_in(out) == ["my one", *baselines] and "earlier calls" not in alone.stderr
+    # By its own name, though its folder has another; the pictures are kept here.
+    shutil.rmtree(pairs)
+    again = run("evaluate", f"tiny={model}", *SMALL, "--out", out)
+    assert again.exit_code == 0, again.output
+    assert methods_in(out) == ["tiny", "my one", *baselines]
+
+
+def test_an_earlier_method_is_measured_by_its_pictures_alone(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    """Its figures are missing, as those of a network that is new are."""
+    out = tmp_path / "out"
+    shutil.copytree(evaluated, out)
+    record = json.loads((out / "evaluation.json").read_text())
+    # As folders have it that were made before methods were kept.
+    del record["told"]
+    (out / "evaluation.json").write_text(json.dumps(record))
+    shutil.rmtree(out / "figures" / "tiny")
+    given = ("evaluate", f"other={model}", *SMALL, "--out", out)
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+    other, tiny, *_ = read_part(out)["methods"]
+    assert (other["method"], tiny["method"]) == ("other", "tiny")
+    assert other["figures"] == tiny["figures"]
+    (out / "pictures/tiny/translation-00002.png").unlink()
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+    assert "note: tiny: 1 of its pictures are missing, so it is left out" in result.stderr
+    assert "tiny" not in methods_in(out)
+    broken = out / "pictures/other/translation-00002.png"
+    broken.write_bytes(broken.read_bytes()[:100])
+    shutil.rmtree(out / "figures" / "other")
+    result = run("evaluate", f"tiny={model}", *SMALL, "--out", out)
+    assert result.exit_code == 1
+    assert "other: one of its pictures translation-00000 to translation-00003" in result.stderr
+
+
+def test_maps_of_an_earlier_method_are_measured(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    out, maps, pairs = tmp_path / "out", tmp_path / "maps", tmp_path / "pairs"
+    shutil.copytree(evaluated, out)
+    assert run("evaluate", model, *SMALL, "--export-pairs", pairs).exit_code == 0
+    shutil.copytree(pairs / "conditions", maps / "tiny")
+    given = ("evaluate", f"other={model}", *SMALL, "--segmentations", maps, "--out", out)
+    result = run(*given)
+    assert result.exit_code == 0, result.output
+    other, tiny, *_ = read_part(out)["methods"]
+    assert tiny["figures"]["mean_iou"]["value"] == 1 and "mean_iou" not in other["figures"]
+    assert run(*given, "--only-named").exit_code == 1
+
+
 def test_results_of_another_size_are_refused_before_any_work(
     run: Run, model: Path, tmp_path: Path
 ) -> None:
@@ -239,7 +323,7 @@ def test_pictures_that_a_model_was_trained_on_are_pointed_out(
     listed.write_text("\n".join(names[:4]) + "\n")
     data = ("--data", corpus, "--held-out", listed)
     given = ("evaluate", f"own={copy}", *data, "--no-baselines", "--protocol", "manipulation")
-    told = "own was trained on 2 of the 4 pictures that are measured"
+    text = "trained on 2 of the 4 photographs whose conditions are measured"
     for place, held_out, is_told in (
         (copy.parent, names[2:], True),
         (copy, names[2:], True),
@@ -250,8 +334,32 @@ def test_pictures_that_a_model_was_trained_on_are_pointed_out(
         out = tmp_path / "out"
         result = run(*given, "--out", out)
         assert result.exit_code == 0, result.output
-        assert (told in result.stderr) == is_told
-        assert ("trained on 2 of them" in (out / "tables.md").read_text()) == is_told
+        assert (f"own was {text}" in result.stderr) == is_told
+        for name in ("tables.md", "report.html"):
+            assert (text in (out / name).read_text()) == is_told
+    # Of a method that is not named the folder knows it.
+    (copy / "held-out.txt").write_text("\n".join(names[2:]) + "\n")
+    assert run(*given, "--out", out).exit_code == 0
+    result = run("evaluate", f"new={model}", *given[2:], "--out", out)
+    assert result.exit_code == 0, result.output
+    assert f"own was {text}" in result.stderr and text in (out / "tables.md").read_text()
+
+
+def test_only_photographs_that_are_measured_are_counted(
+    run: Run, model: Path, corpus: Path, tmp_path: Path
+) -> None:
+    """Two conditions are translated, of the many pictures that are held out."""
+    names = open_source(corpus, None, None).names
+    copy, out = tmp_path / "model", tmp_path / "out"
+    shutil.copytree(model, copy)
+    (copy / "held-out.txt").write_text("\n".join(names[1:3]) + "\n")
+    given = ("--count", 2, "--exemplars", 1, "--protocol", "translation", "--no-baselines")
+    result = run("evaluate", f"own={copy}", "--data", corpus, *given, "--out", out)
+    assert result.exit_code == 0, result.output
+    told = "trained on 1 of the 2 photographs whose conditions are measured"
+    assert f"own was {told}" in result.stderr
+    for name in ("tables.md", "report.html"):
+        assert told in (out / name).read_text()
 
 
 def test_published_rows_are_those_of_the_layout(run: Run, tmp_path: Path) -> None:

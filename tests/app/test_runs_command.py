@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,7 @@ from rabit.app.curves import curves_chart, smoothed
 from rabit.app.errors import Commands
 from rabit.app.runs_command import runs_command, runs_table, short_names
 from rabit.training.runs import History, Run, read_run
+from rabit.writing import sole_writer
 from run_folders import write_run
 
 Invoke = Callable[..., Result]
@@ -173,7 +175,9 @@ def test_a_comparison_without_any_log_says_so(invoke: Invoke, tmp_path: Path) ->
 
 
 def test_a_run_that_is_silent_for_long_is_told(tmp_path: Path) -> None:
-    run = read_run(write_run(tmp_path / "run", "running"))
+    folder = write_run(tmp_path / "run", "running")
+    with sole_writer(folder):
+        run = read_run(folder)
 
     def shown(later: float) -> str:
         console = Console(file=io.StringIO(), width=160)
@@ -184,6 +188,15 @@ def test_a_run_that_is_silent_for_long_is_told(tmp_path: Path) -> None:
     assert "running" in shown(60) and "silent" not in shown(60)
     assert "running, silent for 3 h 00 min" in shown(3 * 3600)
     assert "finished" not in shown(60)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no such locks")
+def test_a_run_that_was_killed_is_listed_as_interrupted(invoke: Invoke, tmp_path: Path) -> None:
+    write_run(tmp_path / "run", "running", taken=3)
+    result = invoke(tmp_path)
+    assert result.exit_code == 0 and "interrupted" in result.stdout
+    assert "note: run: interrupted: its process was killed" in result.stderr
+    assert json.loads(invoke(tmp_path, "--json", "-").stdout)[0]["state"] == "interrupted"
 
 
 def test_names_leave_out_what_runs_have_in_common(tmp_path: Path) -> None:

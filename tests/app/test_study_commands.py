@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import csv
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -115,6 +117,57 @@ def test_a_table_names_the_methods_by_its_columns(run: Run, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"item;condition;exemplar;a;b\r\n", "separated by semicolons, expected commas; save it"),
+        (b"item\tcondition\texemplar\ta\tb\n", "separated by tabs, expected commas"),
+        ("item,condition,exemplar,a,Änne\n".encode("latin-1"), "not UTF-8 text (invalid contin"),
+        (b"item,condition,exemplar,a\n", "found the columns item, condition, exemplar, a; expec"),
+        (b"", "found the columns none; expected item, condition, exemplar, maybe truth, and two"),
+        (b"a,b\n", "column item is missing; expected item, condition, exemplar, a, b"),
+    ],
+)
+def test_tables_that_cannot_be_read_are_named(
+    run: Run, tmp_path: Path, content: bytes, told: str
+) -> None:
+    table = tmp_path / "items.csv"
+    table.write_bytes(content)
+    result = run("study", "make", tmp_path / "study", "--table", table)
+    assert result.exit_code == 1 and not (tmp_path / "study").exists()
+    assert result.stderr.startswith(f"error: {table}: ") and told in result.stderr
+
+
+@pytest.mark.parametrize(
+    "content", [b"WorkerId;WorkTimeInSeconds;Input.trial_1\n", "WorkerId,\xfc\n".encode("latin-1")]
+)
+def test_results_that_cannot_be_read_are_named(run: Run, tmp_path: Path, content: bytes) -> None:
+    folder, results = small_study(tmp_path).folder, tmp_path / "results.csv"
+    results.write_bytes(content)
+    result = run("study", "score", folder, "--results", results)
+    assert result.exit_code == 1 and result.stderr.startswith(f"error: {results}: ")
+    assert "expected commas" in result.stderr or "save it as UTF-8" in result.stderr
+
+
+@pytest.mark.parametrize("ending", [".png", "study.json"])
+def test_a_full_disk_is_told_with_the_file(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    pictures, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
+    real = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.name.endswith(ending):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    result = run("study", "make", out, "--pictures", pictures, *SMALL)
+    assert result.exit_code == 1 and result.stderr.startswith(f"error: {out}/")
+    assert f"{ending}: could not be written (No space left on device)" in result.stderr
+    assert "make space on the disk" in result.stderr and not out.exists()
+
+
+@pytest.mark.parametrize(
     ("given", "told"),
     [
         ((), "give the methods"),
@@ -206,6 +259,20 @@ def test_other_machines_need_a_flag(run: Run, tmp_path: Path) -> None:
     assert not database_of(folder).exists()
     result = run("study", "serve", folder, "--port", 70000)
     assert result.exit_code == 1 and "--port 70000" in result.stderr
+
+
+def test_a_port_that_is_taken_is_told_before_anything_else(run: Run, tmp_path: Path) -> None:
+    pytest.importorskip("fastapi", reason="the page needs FastAPI")
+    pytest.importorskip("uvicorn", reason="the page needs uvicorn")
+    folder = small_study(tmp_path).folder
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = run("study", "serve", folder, "--port", port)
+    assert result.exit_code == 1 and result.stdout == ""
+    assert f"cannot listen at --host 127.0.0.1 --port {port}: Address already" in result.stderr
+    assert not database_of(folder).exists()
 
 
 def test_without_fastapi_it_says_what_to_install(

@@ -26,6 +26,17 @@ def test_methods_and_networks_may_be_added(tmp_path: Path) -> None:
     assert set(kept["methods"]) == {"a", "b"} and set(kept["networks"]) == {"random", "vgg"}
 
 
+def test_what_is_told_of_methods_may_change(tmp_path: Path) -> None:
+    folder = EvaluationFolder(tmp_path / "out")
+    assert folder.methods() == ()
+    folder.settle({**RECORD, "told": {"a": {"seen": 1}}}, overwrite=False)
+    other = {**RECORD, "methods": {"b": {}}, "told": {"b": {"seen": 0}}}
+    assert folder.settle(other, overwrite=False)["told"] == {"a": {"seen": 1}, "b": {"seen": 0}}
+    written = folder.settle({**RECORD, "told": {"a": {"seen": 3}}}, overwrite=False)
+    assert written["told"]["a"] == {"seen": 3} and folder.methods() == ("a", "b")
+    assert json.loads(folder.record.read_text()) == written
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -104,6 +104,26 @@ def test_a_folder_with_pairs_is_measured_on_those_held_out(corpus: Path) -> None
     assert few.exemplars == 3 and len(few.translation) == 6 and len(few.manipulation) == 2
 
 
+def test_the_photographs_that_are_measured_are_named(corpus: Path, tmp_path: Path) -> None:
+    """Pairs are called without the ending that names of pictures have."""
+    source = open_source(corpus, None, None)
+    names = ["00001.png", "00004.png", "00005.png"]
+    for counts, protocols, measured in (
+        (Counts(2, 9, 2), ("translation",), names[:2]),
+        (Counts(9, 2, 2), ("manipulation",), names[:2]),
+        (Counts(2, 3, 2), ("translation", "manipulation"), names),
+    ):
+        test = folder_test_set(source, counts, SIZE, names, None, protocols)
+        assert list(test.measured) == measured
+    write_edits(source, tmp_path / "edits", 8, EditRules(seed=0, size=SIZE))
+    edits = open_source(tmp_path / "edits", None, None)
+    with (tmp_path / "edits/edits.csv").open() as lines:
+        sources = [row["source"] for row in csv.DictReader(lines)]
+    test = folder_test_set(source, Counts(2, 3), SIZE, source.names, edits, ("manipulation",))
+    assert list(test.measured) == list(dict.fromkeys(sources[:3]))
+    assert scenes_test_set(COUNTS, SIZE).measured == ()
+
+
 def test_rows_of_one_condition_are_one_cluster(corpus: Path) -> None:
     folder = corpus.with_name("repeating")
     shutil.copytree(corpus, folder)

@@ -243,7 +243,5 @@ def test_images_without_scores_at_the_coarsest_scale_are_refused() -> None:
     config = tiny_experiment(64)
     judge = build_discriminator(config.model, config.discriminator)
     condition = torch.rand(2, len(CLASSES), 32, 48)
-    with pytest.raises(
-        ValueError, match="images of 32x48 are too small for 2 scales .* of 48"
-    ):
+    with pytest.raises(ValueError, match="images of 32x48 are too small for 2 scales .* of 48"):
         judge(condition, torch.rand(2, 3, 32, 48))

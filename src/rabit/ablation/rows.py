@@ -134,6 +134,7 @@ EXTRAS = (
     Row("without-fm", "w/o fm", {"losses.fm": 0.0}, "No matching of the discriminator's features."),
 )
 """Rows that the paper's Table 8 lacks, for its other two losses."""
+EXTRAS_TABLE = "table8"
 
 CORRESPONDENCES = (
     Row("dense-quarter", "dense, a quarter", {_METHOD: "dense", _STRIDE: _QUARTER},
@@ -174,8 +175,8 @@ def table_rows(table: str, extras: bool = False, only: tuple[str, ...] = ()) -> 
     """
     if table not in TABLES:
         raise ValueError(f"no table {table!r}; there are {', '.join(TABLES)}")
-    if extras and table != "table8":
-        raise ValueError(f"--extras is for table8, which is about losses, not for {table}")
+    if extras and table != EXTRAS_TABLE:
+        raise ValueError(f"--extras is for {EXTRAS_TABLE}, which is about losses, not for {table}")
     rows = TABLES[table]
     if extras:
         rows = (*rows[:-1], *EXTRAS, rows[-1])

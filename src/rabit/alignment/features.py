@@ -73,9 +73,7 @@ class FeatureExtractor(nn.Module):
         w1, w2, w3, w4, w5, w6 = widths
 
         def step(sides: tuple[int, int], stride: int = 1, dilation: int = 1) -> nn.Sequential:
-            layer = conv(
-                *sides, stride=stride, dilation=dilation, bias=False, spectral_weight=True
-            )
+            layer = conv(*sides, stride=stride, dilation=dilation, bias=False, spectral_weight=True)
             return nn.Sequential(layer, InstanceNorm())
 
         def block(channels_in: int, channels_out: int, dilation: int = 1) -> SpadeResidual:

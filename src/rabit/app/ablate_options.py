@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rabit.ablation.budgets import common_experiment, find_budget
-from rabit.ablation.plan import Run, plan_runs
-from rabit.ablation.rows import table_rows
+from rabit.ablation.plan import Run, plan_runs, state_of
+from rabit.ablation.rows import EXTRAS_TABLE, Row, table_rows
 from rabit.app.corpora import DataOptions, OpenData, held_out_pictures, open_data
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import override
@@ -89,13 +89,54 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
         FileNotFoundError: the list of what is held out is missing.
         ValueError: an option is wrong, or a training that was started holds out other pictures.
     """
+    rows = table_rows(options.table, options.extras, options.only)
+    runs = _plan_rows(options, opened, threads, rows)
+    if options.held_out is not None:
+        _require_held_out(runs, options.held_out, opened)
+    return runs
+
+
+def finished_besides(
+    options: AblateOptions, opened: OpenData, threads: int
+) -> tuple[list[Run], dict[str, str]]:
+    """Finds the finished trainings of the table's rows that the options leave out.
+
+    Args:
+        options: of the command.
+        opened: the data.
+        threads: of each training.
+
+    Returns:
+        The trainings, and by row why others that lie in the folder are none of this table's: they
+        were started with other options, or hold out other pictures.
+    """
+    kept = {row.name for row in table_rows(options.table, options.extras, options.only)}
+    runs, reasons = list[Run](), dict[str, str]()
+    for row in table_rows(options.table, extras=options.table == EXTRAS_TABLE):
+        if row.name in kept or not (options.out / "runs" / row.name).is_dir():
+            continue
+        try:
+            own = _plan_rows(options, opened, threads, (row,))
+            finished = [run for run in own if state_of(run) == "finished"]
+            if options.held_out is not None:
+                _require_held_out(finished, options.held_out, opened)
+        except ValueError as error:
+            reasons[row.name] = str(error)
+        else:
+            runs += finished
+    return runs, reasons
+
+
+def _plan_rows(
+    options: AblateOptions, opened: OpenData, threads: int, rows: Sequence[Row]
+) -> list[Run]:
+    """Returns the trainings of some rows."""
     budget = find_budget(options.budget)
     preset = options.preset or budget.preset
     experiment = _with_options(
         common_experiment(budget, opened.channels, opened.kind, preset, options.steps), options
     )
     _require_loss_weights(experiment.losses, options)
-    rows = table_rows(options.table, options.extras, options.only)
     given = {
         "--layout": options.layout,
         "--condition": options.condition,
@@ -106,7 +147,7 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
     }
     passed = [part for flag, value in given.items() if value is not None
               for part in (flag, str(value))]  # fmt: skip
-    runs = plan_runs(
+    return plan_runs(
         rows,
         range(options.seeds or budget.seeds),
         experiment,
@@ -115,9 +156,6 @@ def plan(options: AblateOptions, opened: OpenData, threads: int) -> list[Run]:
         options.out,
         passed,
     )
-    if options.held_out is not None:
-        _require_held_out(runs, options.held_out, opened)
-    return runs
 
 
 def _require_held_out(runs: Sequence[Run], path: Path, opened: OpenData) -> None:

@@ -18,7 +18,7 @@ from rabit.ablation.markdown import markdown
 from rabit.ablation.measure import measure
 from rabit.ablation.pictures import chart, side_by_side
 from rabit.ablation.plan import Run
-from rabit.ablation.rows import Row, table_rows
+from rabit.ablation.rows import EXTRAS_TABLE, Row, table_rows
 from rabit.ablation.score import Scores, score_run
 from rabit.ablation.table import Table, fill_table, table_dict, table_lines
 from rabit.app.ablate_options import AblateOptions
@@ -126,7 +126,8 @@ def report(
     Args:
         options: of the command.
         measuring: what is measured.
-        finished: at least one run, those of the first seed first.
+        finished: at least one run, those of the first seed first; rows that the options leave
+            out are in the table where they have one.
         device: where models run.
 
     Returns:
@@ -148,7 +149,7 @@ def report(
             )
             for other in measuring.others
         }
-    rows = table_rows(options.table, options.extras, options.only)
+    rows = _rows(options, finished)
     measured = {name: [each.measured for each in own] for name, own in scores.items()}
     facts = _facts(options, finished, first, measuring.networks, next(iter(scores.values()))[0])
     table = fill_table(options.table, rows, measured, others, facts, first.edited)
@@ -156,6 +157,14 @@ def report(
     files = _files(options.out / options.table, table, *side_by_side(first, shown))
     write_files(files, overwrite=True)
     return table, tuple(files)
+
+
+def _rows(options: AblateOptions, finished: Sequence[Run]) -> tuple[Row, ...]:
+    """Returns the table's rows: those that are asked for, and those that have finished before."""
+    asked = {row.name for row in table_rows(options.table, options.extras, options.only)}
+    shown = asked | {run.row.name for run in finished}
+    every = table_rows(options.table, extras=options.table == EXTRAS_TABLE)
+    return tuple(row for row in every if row.name in shown)
 
 
 def _shown(

@@ -14,9 +14,10 @@ from rabit.ablation.lock import locked
 from rabit.ablation.plan import Run, steps_taken
 from rabit.ablation.runner import Execution, Outcome, execute, found, slots
 from rabit.ablation.table import Table
-from rabit.app.ablate_options import AblateOptions, open_options, plan
+from rabit.app.ablate_options import AblateOptions, finished_besides, open_options, plan
 from rabit.app.ablate_report import Prepared, export, prepare, report
 from rabit.app.display import Bar, duration
+from rabit.app.errors import note
 from rabit.app.options import pick_device
 
 
@@ -71,11 +72,18 @@ def _reported(
     device: torch.device,
     threads: int,
 ) -> Done:
-    """Measures what has finished, unless Ctrl-C was pressed or nothing has."""
+    """Measures what has finished, unless Ctrl-C was pressed or nothing has.
+
+    Rows that `--only` leaves out stay in the table if they have finished before.
+    """
     finished = [o.run for o in execution.outcomes if o.status in ("found", "finished")]
     if execution.interrupted or not finished:
         return Done(execution, None)
     torch.set_num_threads(threads)
+    besides, reasons = finished_besides(options, measuring.opened, threads)
+    for name, reason in reasons.items():
+        note(f"the row {name} is left out of {options.table}: {reason}")
+    finished = sorted([*finished, *besides], key=lambda run: run.seed)
     table, files = report(options, measuring, finished, device)
     return Done(execution, table, files)
 

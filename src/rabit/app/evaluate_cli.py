@@ -115,6 +115,14 @@ def evaluate_command(
         "evaluation"
     ),
     export_pairs: ExportPairs = None,
+    only_named: Annotated[
+        bool,
+        typer.Option(
+            "--only-named",
+            help="Leave methods out of the tables that earlier calls measured and this one does "
+            "not name.",
+        ),
+    ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace another evaluation in the folder.")
     ] = False,
@@ -147,6 +155,7 @@ def evaluate_command(
         device=device,
         threads=threads,
         out=out,
+        only_named=only_named,
         overwrite=overwrite,
     )
     if export_pairs is not None:

@@ -25,11 +25,12 @@ from rabit.app.evaluate_options import (
     open_test_set,
     picture_size,
 )
-from rabit.app.evaluate_seen import seen_in_training
+from rabit.app.evaluate_seen import seen_in_training, seen_text
 from rabit.app.options import pick_device
 from rabit.data.layouts.find import find_layout
+from rabit.evaluation.earlier import Earlier, earlier_methods, in_order, told_of
 from rabit.evaluation.environment import environment
-from rabit.evaluation.folder import EvaluationFolder
+from rabit.evaluation.folder import TOLD, EvaluationFolder
 from rabit.evaluation.measure import Measuring
 from rabit.evaluation.published import PublishedTable
 from rabit.evaluation.report.cases import Failure, failures
@@ -118,23 +119,22 @@ def _evaluate_together(
         "digest": test.digest(),
         "networks": dict(networks.digests),
         "methods": {method.folder: method.key for method in methods},
+        TOLD: told_of(methods, seen),
     }
 
-    def settle() -> None:
+    def settle() -> Earlier:
         with naming(options.out):
             options.out.mkdir(parents=True, exist_ok=True)
         stack.enter_context(sole_writer(options.out))
-        folder.settle(record, options.overwrite)
-        for text in networks.missing:
-            note(text)
-        for name, count in seen.items():
-            note(
-                f"{name} was trained on {count} of the {len(test.names)} pictures that are "
-                "measured, so its figures are better than they should be; measure on those that "
-                "all models hold out: --held-out FILE"
-            )
+        settled = folder.settle(record, options.overwrite)
+        found = earlier_methods(settled, methods, test, folder)
+        earlier = Earlier((), {}, {}) if options.only_named else found
+        _remark(networks, {**seen, **earlier.seen}, earlier, test)
+        return earlier
 
-    processes.agree(settle)
+    earlier = processes.agree(settle)
+    methods = in_order(methods, earlier.methods)
+    seen = {**seen, **earlier.seen}
     with ExitStack() as shown:
         bar = shown.enter_context(Bar("measuring")) if processes.main else None
         make_and_measure(methods, test, measuring, folder, processes, bar)
@@ -157,6 +157,29 @@ def _evaluate_together(
     facts = _facts(options, test, methods, seen, processes)
     files = _write(options, evaluation, test, methods, networks, facts)
     return Written(evaluation, files)
+
+
+def _remark(
+    networks: OpenNetworks, seen: Mapping[str, int], earlier: Earlier, test: TestSet
+) -> None:
+    """Says what is left out of the tables, what is in them besides, and what to beware of."""
+    for text in networks.missing:
+        note(text)
+    if earlier.methods:
+        note(
+            f"{', '.join(method.name for method in earlier.methods)}: measured by earlier calls, "
+            "and in the tables too; --only-named leaves out what is not named"
+        )
+    for name, lacking in earlier.missing.items():
+        note(
+            f"{name}: {lacking} of its pictures are missing, so it is left out of the tables; name "
+            "it again, and they are made"
+        )
+    for name, count in seen.items():
+        note(
+            f"{name} was {seen_text(count, test)}, so its figures are better than they should be; "
+            "measure on those that all models hold out: --held-out FILE"
+        )
 
 
 def run_export(options: EvaluateOptions, target: Path) -> int:
@@ -197,7 +220,7 @@ def _facts(
     for method in methods:
         kind = method.key["kind"]
         digest = str(method.key.get("weights", method.key.get("pictures", "")))
-        trained = f", trained on {seen[method.name]} of them" if method.name in seen else ""
+        trained = f", {seen_text(seen[method.name], test)}" if method.name in seen else ""
         told[f"pictures of {method.name}"] = f"{kind} {digest[:16]}".strip() + trained
     known = environment(processes.device, torch.get_num_threads())
     told["measured with"] = ", ".join(f"{n} {v}" for n, v in known.items() if v is not None)

@@ -29,8 +29,8 @@ from rabit.evaluation.baselines import (
     class_mean_colours,
     exemplar_copied,
 )
-from rabit.evaluation.folder import folder_name
-from rabit.evaluation.results import BaselineResults, FolderResults, ModelResults
+from rabit.evaluation.folder import EvaluationFolder, folder_name
+from rabit.evaluation.results import BASELINE, BaselineResults, FolderResults, ModelResults
 from rabit.evaluation.run import Method
 from rabit.evaluation.segmentations import Segmentations
 from rabit.evaluation.testset import (
@@ -73,6 +73,7 @@ class EvaluateOptions:
         device: cpu or cuda.
         threads: of the CPU.
         out: the folder to write.
+        only_named: whether methods of earlier calls are left out of the tables.
         overwrite: whether another evaluation in it may be replaced.
     """
 
@@ -97,6 +98,7 @@ class EvaluateOptions:
     device: str
     threads: int | None
     out: Path
+    only_named: bool
     overwrite: bool
 
     def __post_init__(self) -> None:
@@ -195,6 +197,8 @@ def find_segmentations(
     if test.kind != "semantic":
         raise ValueError(f"--segmentations is for maps of classes; conditions are of {test.kind}s")
     known = [method.folder for method in methods]
+    if not (options.only_named or options.overwrite):
+        known += EvaluationFolder(options.out).methods()
     if not any((folder / name).is_dir() for name in known):
         raise FileNotFoundError(
             f"--segmentations {folder}: expected maps in a folder of a method, such as "
@@ -217,7 +221,7 @@ def _baselines(test: TestSet) -> list[Method]:
             name,
             folder_name(name),
             BaselineResults(compute, len(test.classes)),
-            {"kind": "baseline"},
+            {"kind": BASELINE},
         )
         for name, compute in computed.items()
     ]

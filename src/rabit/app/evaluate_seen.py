@@ -11,7 +11,9 @@ from rabit.inference import Translator
 
 
 def seen_in_training(models: Mapping[str, Translator], test: TestSet) -> dict[str, int]:
-    """Counts the measured pictures that models were trained on, by their lists of held-out ones.
+    """Counts the measured photographs that models were trained on, by their lists of held-out ones.
+
+    Measured are the photographs whose conditions, or edits, are: no more than `--count` asks for.
 
     A list lies beside a model's files or in its run's folder. One that names pictures which the
     data does not have is of other data and tells nothing, as does a model without a list.
@@ -32,5 +34,11 @@ def _seen(folder: Path | None, test: TestSet) -> int:
         if (place / HELD_OUT).is_file():
             held_out = set(read_held_out(place))
             known = set(test.names) | set(test.others)
-            return len(set(test.names) - held_out) if held_out and held_out <= known else 0
+            return len(set(test.measured) - held_out) if held_out and held_out <= known else 0
     return 0
+
+
+def seen_text(count: int, test: TestSet) -> str:
+    """Returns how many measured photographs a model was trained on, as text."""
+    total = len(test.measured)
+    return f"trained on {count} of the {total} photographs whose conditions are measured"

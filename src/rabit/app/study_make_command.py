@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +14,18 @@ from rabit.app.errors import note
 from rabit.evaluation.baselines import BASELINES
 from rabit.evaluation.folder import folder_name
 from rabit.study.files import CROWD_PAGE, CROWD_TABLE, KEY, STUDY
+from rabit.study.items import TABLE_COLUMNS
 from rabit.study.make import make_study
-from rabit.study.manifest import DESIGNS, Manifest, make_manifest, picture_folders, read_manifest
+from rabit.study.manifest import (
+    DESIGNS,
+    TRUTH,
+    Manifest,
+    make_manifest,
+    picture_folders,
+    read_manifest,
+)
 from rabit.study.questions import parse_questions
+from rabit.study.reading import read_table
 
 
 def study_make_command(
@@ -215,7 +223,16 @@ def _method(text: str) -> dict[str, str]:
 
 
 def _table_methods(table: Path) -> list[str]:
-    """The columns of a table that are methods."""
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        columns = next(csv.reader(stream), [])
-    return [name for name in columns if name not in ("item", "condition", "exemplar", "truth")]
+    """The columns of a table that are methods.
+
+    Raises:
+        ValueError: there are less than two, or it is no table.
+    """
+    columns = read_table(table).columns
+    methods = [name for name in columns if name not in (*TABLE_COLUMNS, TRUTH)]
+    if len(methods) < 2:
+        raise ValueError(
+            f"{table}: found the columns {', '.join(columns) or 'none'}; expected "
+            f"{', '.join(TABLE_COLUMNS)}, maybe {TRUTH}, and two or more that are methods"
+        )
+    return methods

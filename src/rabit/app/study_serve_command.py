@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ DatabaseFile = Annotated[
 def study_serve_command(
     folder: Folder,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    port: Annotated[int, typer.Option(help="Port to listen on, 0 for any that is free.")] = 8000,
     database: DatabaseFile = None,
     public: Annotated[
         bool,
@@ -53,6 +54,7 @@ def study_serve_command(
     try:
         import uvicorn
 
+        from rabit.editor.listening import bind
         from rabit.serving import LOOPBACK
         from rabit.study.server import make_app
     except ModuleNotFoundError as error:
@@ -61,18 +63,21 @@ def study_serve_command(
             "pip install 'rabit-translation[web]'"
         ) from error
     loaded = load_study(folder)
+    listener = bind(host, port)
     answers = Database(_file(folder, database), loaded.digest, len(loaded.study.sheets))
     served = Served(loaded, answers, open_to_all=not invited, most_raters=most_raters)
     app = make_app(served, None if public else (*LOOPBACK, host))
     if public:
         note(PUBLIC)
-    typer.echo(f"study: http://{f'[{host}]' if ':' in host else host}:{port}/")
+    number = listener.getsockname()[1]
+    typer.echo(f"study: http://{f'[{host}]' if ':' in host else host}:{number}/")
     typer.echo(f"answers: {answers.path}")
     typer.echo("Ctrl-C ends it; started again, it goes on where every rater was.")
+    server = uvicorn.Config(app, log_level="warning", access_log=False, server_header=False)
     try:
-        uvicorn.run(
-            app, host=host, port=port, log_level="warning", access_log=False, server_header=False
-        )
+        # Uvicorn ends in order first, and passes Ctrl-C on then.
+        with suppress(KeyboardInterrupt):
+            uvicorn.Server(server).run(sockets=[listener])
     finally:
         answers.close()
 

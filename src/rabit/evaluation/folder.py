@@ -23,6 +23,7 @@ CONDITIONS, EXEMPLARS, TRUTH = "conditions", "exemplars", "truth"
 RESERVED = (CONDITIONS, EXEMPLARS, TRUTH)
 """Folders of pictures that are no method's."""
 
+TOLD = "told"
 _GROWING = ("methods", "networks")
 _FOLDERS = ("pictures", "warped", "figures")
 _SAFE = re.compile(r"[^\w.+-]+")
@@ -71,14 +72,18 @@ class EvaluationFolder:
         kept = {name: value.detach().cpu().contiguous() for name, value in figures.items()}
         write_files({self.figures(method, batch): save_tensors(kept)}, overwrite=True)
 
-    def settle(self, record: Mapping[str, Any], overwrite: bool) -> None:
+    def settle(self, record: Mapping[str, Any], overwrite: bool) -> dict[str, Any]:
         """Makes the folder one of this evaluation, new or gone on with.
 
         Args:
             record: what is evaluated, JSON-ready: `methods` by what their folders are called and
                 `networks` by their labels, and anything else that figures depend on. To these two
-                others may be added; all else is to be the same.
+                others may be added; all else is to be the same, but for `told`, which says of
+                methods what no figure depends on and may change.
             overwrite: whether another evaluation's results may be deleted.
+
+        Returns:
+            The record that is written: with the methods and networks that were there before.
 
         Raises:
             FileExistsError: the folder holds something else.
@@ -96,10 +101,22 @@ class EvaluationFolder:
             )
         if there is not None:
             self._require_same(there, record)
-            record = {**record, **{each: {**there[each], **record[each]} for each in _GROWING}}
+            merged = {
+                each: {**there.get(each, {}), **record.get(each, {})} for each in (*_GROWING, TOLD)
+            }
+            record = {**record, **merged}
         self._clean()
         text = json.dumps(record, indent=1) + "\n"
         write_files({self.record: text.encode()}, overwrite=True)
+        return dict(record)
+
+    def methods(self) -> tuple[str, ...]:
+        """Returns what the folders of the methods that were begun here are called.
+
+        Raises:
+            ValueError: the record is damaged.
+        """
+        return tuple((self._read_record() or {"methods": {}})["methods"])
 
     def _read_record(self) -> dict[str, Any] | None:
         """Returns the record, None where there is none."""
@@ -107,7 +124,10 @@ class EvaluationFolder:
             return None
         try:
             read = json.loads(self.record.read_text(encoding="utf-8"))
-            return {**read, **{each: dict(read[each]) for each in _GROWING}}
+            return {
+                **read, **{each: dict(read[each]) for each in _GROWING},
+                TOLD: dict(read.get(TOLD, {})),
+            }  # fmt: skip
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
                 f"{self.record}: damaged ({error}); replace the evaluation with --overwrite"
@@ -117,7 +137,7 @@ class EvaluationFolder:
         """Raises if the folder's evaluation is another one."""
         advice = "choose another --out, or --overwrite to begin anew"
         for field, value in record.items():
-            if field not in _GROWING and there.get(field) != value:
+            if field not in (*_GROWING, TOLD) and there.get(field) != value:
                 raise ValueError(
                     f"{self.root} holds an evaluation with another {field}: found "
                     f"{_short(there.get(field))}, expected {_short(value)}; {advice}"

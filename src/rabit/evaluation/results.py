@@ -25,6 +25,8 @@ from rabit.inference import Translator
 from rabit.writing import write_files
 
 PAIRS = "pairs.csv"
+BASELINE = "baseline"
+"""The kind of methods that need no network."""
 
 
 @dataclass(frozen=True)

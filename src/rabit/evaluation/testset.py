@@ -75,8 +75,10 @@ class TestSet:
         conditions: which photograph's condition each of those translated is, by number; empty if
             each is another's.
         sources: which photograph each of the edits is of, likewise.
-        names: of the pictures that are read; empty where they are drawn.
+        names: of the held-out pictures; empty where they are drawn.
         others: names of the data's other pictures.
+        measured: names of the photographs whose conditions, or edits, are measured, each once;
+            without those that have no name in the data.
         protocols: of PARTS, those that are measured.
     """
 
@@ -93,6 +95,7 @@ class TestSet:
     sources: tuple[int, ...] = ()
     names: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
+    measured: tuple[str, ...] = ()
     protocols: tuple[str, ...] = PARTS
 
     def parts(self) -> dict[str, Samples]:
@@ -206,7 +209,7 @@ def folder_test_set(
         )
     chosen, owners = held, [source.names[index] for index in held]
     if source.pair_count:
-        stems = {str(PurePosixPath(name).with_suffix("")) for name in names}
+        stems = {_stem(name) for name in names}
         every_row = range(source.pair_count)
         chosen = [r for r in every_row if source.pair_names[r] in stems] or list(every_row)
         owners = [source.pair_names[row] for row in chosen]
@@ -215,6 +218,7 @@ def folder_test_set(
     exemplars = min(counts.exemplars, len(pairs))
     other: Samples = Itself(source, held[: counts.edits], size)
     sources: tuple[int, ...] = ()
+    shown = [source.names[index] for index in held[: counts.edits]]
     if edits is not None:
         if edits.channels != source.channels or not edits.pair_count:
             raise ValueError(
@@ -224,7 +228,8 @@ def folder_test_set(
         unseen = _unseen_edits(edits, set(source.names) - names)
         rows = list(unseen)[: counts.edits]
         other = SourceCorpus(edits, size, train=False, indices=rows)
-        sources = tuple(_numbered([unseen[row] for row in rows]))
+        shown = [unseen[row] for row in rows]
+        sources = tuple(_numbered(shown))
     share = "held out of" if len(names) < len(source.names) else "of all"
     return TestSet(
         label=f"{conditions} {share} {source.root.name}, {size[0]}x{size[1]}",
@@ -239,7 +244,25 @@ def folder_test_set(
         protocols=protocols,
         names=tuple(sorted(names)),
         others=tuple(sorted(set(source.names) - names)),
+        measured=_measured(source, protocols, owners[:conditions], shown),
     )
+
+
+def _measured(
+    source: Source, protocols: tuple[str, ...], owners: Sequence[str], shown: Sequence[str]
+) -> tuple[str, ...]:
+    """Returns the names of the photographs that are measured.
+
+    Args:
+        source: the folder.
+        protocols: of PARTS, those that are measured.
+        owners: of the conditions that are translated; those of pairs have no ending.
+        shown: the photographs that are edited, or their own exemplars.
+    """
+    known = {_stem(name): name for name in source.names} | {name: name for name in source.names}
+    by_part = {"translation": owners, "manipulation": shown}
+    named = [name for part in protocols for name in by_part[part]]
+    return tuple(dict.fromkeys(known[name] for name in named if name in known))
 
 
 def _unseen_edits(edits: Source, trained: set[str]) -> dict[int, str]:
@@ -257,6 +280,11 @@ def _unseen_edits(edits: Source, trained: set[str]) -> dict[int, str]:
             "that are held out"
         )
     return rows
+
+
+def _stem(name: str) -> str:
+    """Returns a picture's name without its ending."""
+    return str(PurePosixPath(name).with_suffix(""))
 
 
 def _numbered(names: Sequence[str]) -> list[int]:

@@ -12,6 +12,7 @@ from rabit.study.files import KeyPicture, Picture, ShownItem
 from rabit.study.items import Item
 from rabit.study.manifest import Manifest
 from rabit.study.pictures import common_size, is_number_map, load_picture, png_bytes, resized
+from rabit.writing import naming
 
 
 class Names:
@@ -39,10 +40,11 @@ class Album:
     Args:
         folder: to write them to.
         rng: of the names.
+        target: the folder that they end in, which errors name.
     """
 
-    def __init__(self, folder: Path, rng: np.random.Generator) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, rng: np.random.Generator, target: Path) -> None:
+        self.folder, self.target = folder, target
         self.names = Names(rng)
         self.pictures: list[Picture] = []
         self.key: list[KeyPicture] = []
@@ -50,9 +52,15 @@ class Album:
         folder.mkdir(parents=True)
 
     def add(self, image: Image.Image, item: str, role: str, method: str = "") -> str:
-        """Writes a picture and returns its id."""
+        """Writes a picture and returns its id.
+
+        Raises:
+            WriteError: it could not be written.
+        """
         name = self.names.draw()
-        (self.folder / f"{name}.png").write_bytes(png_bytes(image))
+        data = png_bytes(image)
+        with naming(self.target / f"{name}.png"):
+            (self.folder / f"{name}.png").write_bytes(data)
         self.pictures.append(Picture(name, image.width, image.height))
         self.key.append(KeyPicture(name, item, role, method))
         return name

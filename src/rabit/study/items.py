@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -11,8 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from rabit.study.manifest import CONDITIONS, EXEMPLARS, ITEMS, TRUTH, Manifest
+from rabit.study.reading import read_table
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+TABLE_COLUMNS = ("item", "condition", "exemplar")
+"""Columns that a table of files has besides those of the methods."""
 
 
 @dataclass(frozen=True)
@@ -126,25 +128,20 @@ def _pictures(folder: Path, field: str) -> dict[str, Path]:
 
 def _from_table(manifest: Manifest) -> tuple[list[Item], list[str]]:
     """Items by the rows of a CSV file, whose paths are relative to its own folder."""
-    table = Path(manifest.table)
-    columns = ["item", "condition", "exemplar", *(method.name for method in manifest.methods)]
-    items: list[Item] = []
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        rows = csv.DictReader(stream)
-        lacking = [name for name in columns if name not in (rows.fieldnames or ())]
-        if lacking:
-            raise ValueError(
-                f"{table}: column {lacking[0]} is missing; expected {', '.join(columns)}"
-            )
-        for row in rows:
-            items.append(_row(row, table, rows.line_num, manifest))
+    path = Path(manifest.table)
+    table = read_table(path)
+    columns = [*TABLE_COLUMNS, *(method.name for method in manifest.methods)]
+    lacking = [name for name in columns if name not in table.columns]
+    if lacking:
+        raise ValueError(f"{path}: column {lacking[0]} is missing; expected {', '.join(columns)}")
+    items = [_row(row, path, line, manifest) for line, row in table.rows]
     names = [item.name for item in items]
     twice = [name for i, name in enumerate(names) if name in names[:i]]
     if twice:
-        raise ValueError(f"{table}: item {twice[0]} is there twice; give each row its own")
+        raise ValueError(f"{path}: item {twice[0]} is there twice; give each row its own")
     unknown = [name for name in manifest.names if name not in names]
     if unknown:
-        raise FileNotFoundError(f"names: {table} has no item {unknown[0]}")
+        raise FileNotFoundError(f"names: {path} has no item {unknown[0]}")
     return [item for item in items if not manifest.names or item.name in manifest.names], []
 
 

@@ -35,7 +35,7 @@ from rabit.study.files import (
 from rabit.study.gold import Gold, make_gold
 from rabit.study.items import find_items
 from rabit.study.manifest import Manifest, manifest_json
-from rabit.writing import check_target, replace_files, replaceable, workplace
+from rabit.writing import check_target, naming, replace_files, replaceable, workplace
 
 # Gold trials of a rater, and repeated ones, at most where their number is left open.
 CHECKS = 10
@@ -99,7 +99,8 @@ def make_study(
     counts = _count(manifest, len(found.items))
     plans = _plan(manifest, len(found.items), counts)
     with workplace(out) as work:
-        album = Album(work / "new" / PICTURES, np.random.default_rng((manifest.seed, 2)))
+        rng = np.random.default_rng((manifest.seed, 2))
+        album = Album(work / "new" / PICTURES, rng, out / PICTURES)
         laid = []
         for done, item in enumerate(found.items):
             laid.append(lay_item(item, manifest, album))
@@ -117,9 +118,10 @@ def make_study(
             pictures=tuple(sorted(album.pictures, key=lambda picture: picture.id)),
             sheets=sheets,
         )
-        names = _write(study, album.key, trials, manifest, work / "new")
+        names = _write(study, album.key, trials, manifest, work / "new", out)
         earlier = replaceable(out, lambda: _own_files(out), names, "study's files", overwrite)
-        replace_files(out, earlier, names, work)
+        with naming(out):
+            replace_files(out, earlier, names, work)
     return Made(
         items=len(found.items),
         sheets=len(sheets),
@@ -214,8 +216,12 @@ def _write(
     trials: Sequence[KeyTrial],
     manifest: Manifest,
     folder: Path,
+    out: Path,
 ) -> list[Path]:
-    """Writes the files beside the pictures, and returns the names of all, relative."""
+    """Writes the files beside the pictures, and returns the names of all, relative.
+
+    Errors name the folder that they end in, `out`.
+    """
     text = study_text(study)
     key = Key(
         version=VERSION,
@@ -232,7 +238,8 @@ def _write(
         files[CROWD_PAGE] = crowd_page(study, manifest.picture_url, per_hit)
         files[CROWD_TABLE] = crowd_table(study, per_hit)
     for name, content in files.items():
-        (folder / name).write_bytes(content.encode("utf-8"))
+        with naming(out / name):
+            (folder / name).write_bytes(content.encode("utf-8"))
     return [*(Path(name) for name in files), *_picture_files(study)]
 
 

@@ -1,17 +1,64 @@
-"""Reading of the study's JSON files, with errors that name the file and the field."""
+"""Reading of the study's JSON and CSV files, with errors that name the file and the field."""
 
 from __future__ import annotations
 
+import csv
 import dataclasses
+import io
 import json
 import typing
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rabit.fields import from_dict
 
 T = TypeVar("T")
+
+# What programs write between columns where it is no comma.
+_SEPARATORS = {";": "semicolons", "\t": "tabs"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A CSV file whose first row names its columns.
+
+    Args:
+        columns: their names, in order.
+        rows: by column, each with the line of the file that it ends in.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, dict[str, str]], ...]
+
+
+def read_table(path: Path) -> Table:
+    """Reads a CSV file in UTF-8, with or without a byte order mark.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: it is in another encoding, no CSV, or not separated by commas.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 text ({error.reason}); save it as UTF-8") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        columns = tuple(reader.fieldnames or ())
+        rows = tuple((reader.line_num, row) for row in reader)
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}: line {reader.line_num} is no CSV ({error}); separate columns by commas"
+        ) from error
+    for mark, name in _SEPARATORS.items():
+        if len(columns) == 1 and mark in columns[0]:
+            raise ValueError(
+                f"{path}: its columns are separated by {name}, expected commas; save it as CSV "
+                "with commas"
+            )
+    return Table(columns, rows)
 
 
 def read_object(path: Path) -> dict[str, Any]:

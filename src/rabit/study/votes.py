@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 
 from rabit.study.database import Database
 from rabit.study.files import LoadedStudy, Trial
+from rabit.study.reading import read_table
 
 _REJECTED = "Rejected"
 
@@ -90,23 +90,22 @@ def votes_from_crowd(paths: Sequence[Path], loaded: LoadedStudy) -> list[Voter]:
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: a file is no such table, or of another study.
+        ValueError: a file is no such table in UTF-8 with commas, or of another study.
     """
     trials = _trials(loaded)
     votes: dict[str, dict[str, Vote]] = {}
     for path in paths:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = csv.DictReader(stream)
-            for column in ("WorkerId", "WorkTimeInSeconds", "Input.trial_1"):
-                if column not in (rows.fieldnames or ()):
-                    raise ValueError(
-                        f"{path}: column {column} is missing; expected the results that Mechanical "
-                        "Turk gives as CSV"
-                    )
-            for row in rows:
-                if row.get("AssignmentStatus") != _REJECTED:
-                    own = votes.setdefault(row["WorkerId"], {})
-                    own |= _task(row, trials, f"{path}, line {rows.line_num}")
+        table = read_table(path)
+        for column in ("WorkerId", "WorkTimeInSeconds", "Input.trial_1"):
+            if column not in table.columns:
+                raise ValueError(
+                    f"{path}: column {column} is missing; expected the results that Mechanical "
+                    "Turk gives as CSV"
+                )
+        for line, row in table.rows:
+            if row.get("AssignmentStatus") != _REJECTED:
+                own = votes.setdefault(row["WorkerId"], {})
+                own |= _task(row, trials, f"{path}, line {line}")
     return [Voter(name, True, tuple(own.values())) for name, own in votes.items() if own]
 
 

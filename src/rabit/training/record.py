@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -21,7 +21,7 @@ from rabit.training.runs import STATUS
 from rabit.training.samples import sample_grid
 from rabit.training.validation import BEST, validate
 from rabit.training.watch import Watch
-from rabit.writing import write_files
+from rabit.writing import WriteError, naming, write_files
 
 LONGEST_MESSAGE = 300
 
@@ -71,12 +71,18 @@ class Record:
         value: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stack.__exit__(kind, value, trace)
-        if self.engine.processes.main and value is not None:
+        if value is None:
+            self.stack.close()
+            return
+        # The error to be told is what ended the run, not that more could not be written after it.
+        if self.engine.processes.main:
             stopped = isinstance(value, KeyboardInterrupt)
             # A compiler's message may have thousands of lines.
             reason = " ".join(str(value).split())[:LONGEST_MESSAGE]
-            self._status("interrupted" if stopped else "failed", reason or None)
+            with suppress(OSError):
+                self._status("interrupted" if stopped else "failed", reason or None)
+        with suppress(OSError):
+            self.stack.__exit__(kind, value, trace)
 
     def step(self, values: Mapping[str, float], stopped: bool) -> tuple[str, ...]:
         """Notes a step that was taken, and writes what is due.
@@ -130,8 +136,8 @@ class Record:
         self.log.figures(state.step, {f"validation/{key}": value for key, value in figures.items()})
         value, before = figures[name], state.best.get(name)
         if before is None or (value > before if BEST[name] else value < before):
-            state.best = {"step": state.step, name: value}
             self._model("best")
+            state.best = {"step": state.step, name: value}
         return self.watch.validated(state.step, figures)
 
     def _save(self) -> None:
@@ -150,7 +156,13 @@ class Record:
         save_model(self.folder / name, self.state.averaged, self.state.config.model, overwrite=True)
 
     def _status(self, status: str, message: str | None = None) -> None:
-        """Writes how far the run is, for those who look at its folder."""
+        """Writes how far the run is, for those who look at its folder.
+
+        On a full disk the file is written over where it lies, which takes no space.
+
+        Raises:
+            WriteError: it could not be written.
+        """
         state = self.state
         told: dict[str, Any] = {
             "status": status,
@@ -160,5 +172,19 @@ class Record:
             "best": state.best or None,
             "message": message,
         }
-        text = json.dumps(told, indent=2) + "\n"
-        write_files({self.folder / STATUS: text.encode()}, overwrite=True)
+        path, text = self.folder / STATUS, json.dumps(told, indent=2) + "\n"
+        try:
+            write_files({path: text.encode()}, overwrite=True)
+        except WriteError:
+            _write_over(path, text.encode())
+
+
+def _write_over(path: Path, data: bytes) -> None:
+    """Writes a small file's new content into the place that it has on the disk already.
+
+    Raises:
+        WriteError: there is no such file, or it could not be written.
+    """
+    with naming(path), path.open("r+b", buffering=0) as file:
+        file.write(data)
+        file.truncate()

@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from rabit.training.log import LINES, read_line
 from rabit.training.validation import BEST
+from rabit.writing import WriteError, sole_writer
 
 CONFIG = "config.json"
 STATUS = "status.json"
@@ -76,11 +77,13 @@ class Run:
     Args:
         folder: where it lies.
         record: what its config.json says.
-        state: how it stands; unknown without a status.json, and damaged without a config.json.
+        state: how it stands; unknown without a status.json, and damaged without a config.json. One
+            that says it is running, though no process holds its folder, is interrupted: it was
+            killed.
         step: steps taken.
         steps: steps in all.
         seconds: how long it trained, over all its starts.
-        message: why it failed.
+        message: why it failed, or how it was interrupted if it could not say so itself.
         history: what it logged.
         changed: when something in it last changed, in seconds since 1970.
         problems: what is wrong with its files, for people.
@@ -171,6 +174,8 @@ def read_run(folder: Path) -> Run:
     if record is not None and status.get("status") in get_args(State):
         state = status["status"]
     message = status.get("message")
+    if state == "running" and _abandoned(folder):
+        state, message = "interrupted", _killed(folder)
     record = record or {}
     steps = _whole(status.get("steps"))
     return Run(
@@ -242,6 +247,25 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
             inner = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
         for name in inner:
             yield from _below(folder / name, depth - 1)
+
+
+def _abandoned(folder: Path) -> bool:
+    """Tells whether surely no process trains in a folder, each of which holds it."""
+    try:
+        with sole_writer(folder) as alone:
+            return alone
+    except WriteError:
+        return False
+
+
+def _killed(folder: Path) -> str:
+    """Says what became of a run that could not say so itself, and what to do."""
+    saved = (folder / CHECKPOINTS).is_dir() and any((folder / CHECKPOINTS).glob("step-*"))
+    return "its process was killed, or its machine stopped; rabit train " + (
+        "--resume goes on from its last checkpoint"
+        if saved
+        else "--overwrite begins anew, since it has no checkpoint"
+    )
 
 
 def _ordered(series: Mapping[str, list[tuple[int, float]]]) -> dict[str, Points]:
