@@ -4,8 +4,8 @@
     python benchmarks/translate.py paper --runs 3 --backward
 
 Prints JSON: seconds of each run (after one that warms up), the most memory that the process has
-held, before the model was built and at the end, parameters, sizes, versions and hardware. One
-mode a process, so that each peak is its own.
+held, before the model was built and at the end, the rate of a product of matrices, parameters,
+sizes, versions and hardware. One mode a process, so that each peak is its own.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import time
 import torch
 from torch import Tensor
 
+from rabit.evaluation.correspondence.measure import product_rate
 from rabit.evaluation.environment import environment
 from rabit.functional.condition import Condition
 from rabit.model.network import NetworkOutput, TranslationNetwork, build_network
@@ -92,6 +93,7 @@ def main() -> None:
         "seconds": [round(s, 3) for s in seconds[1:]],
         "peak_mib": round(peak_mebibytes()),
         "before_mib": round(before),
+        "product_gflops": round(product_rate(torch.device("cpu"), torch.float32) / 1e9),
         "environment": environment(torch.device("cpu"), options.threads),
     }
     print(json.dumps(result, indent=2))

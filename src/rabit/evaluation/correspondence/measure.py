@@ -159,7 +159,7 @@ def measure(case: Case) -> Measurement:
     if device.type == "cpu":
         torch.set_num_threads(case.threads)
     torch.manual_seed(0)
-    rate = _product_rate(device, dtype)
+    rate = product_rate(device, dtype)
     shape = (1, case.channels, case.side, case.side)
     x, z = (torch.randn(shape, device=device, dtype=dtype) for _ in range(2))
     v = torch.randn(1, case.width, *shape[2:], device=device, dtype=dtype)
@@ -270,7 +270,8 @@ def _status(name: str) -> float:
     return next(1024 * int(line.split()[1]) / MEGABYTE for line in lines if line.startswith(name))
 
 
-def _product_rate(device: torch.device, dtype: torch.dtype) -> float:
+def product_rate(device: torch.device, dtype: torch.dtype) -> float:
+    """Returns the operations a second of a product of matrices, the fastest of five."""
     first = torch.randn(2048, 1024, device=device, dtype=dtype)
     second = torch.randn(1024, 4096, device=device, dtype=dtype)
     seconds = min(_timed(lambda: _multiply(first, second), device) for _ in range(5))
