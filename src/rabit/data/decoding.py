@@ -23,8 +23,10 @@ LABEL_FORMATS = ("BMP", "PNG", "PPM", "TIFF")
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-_ORIENTATION = 0x0112
-_UPRIGHT = {
+ORIENTATION = 0x0112
+"""Number of the camera's note in EXIF, 1 to 8."""
+
+UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
     4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -33,6 +35,8 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+"""What makes a picture upright, by that note."""
+
 _PACKED_GREY = {"L;2": 85, "L;4": 17}
 
 
@@ -135,14 +139,14 @@ def _packing(image: Image.Image) -> str:
 def _orientation(image: Image.Image) -> int:
     """The camera's orientation, 1 (upright) where there is none or it cannot be read."""
     try:
-        return int(image.getexif().get(_ORIENTATION, 1))
+        return int(image.getexif().get(ORIENTATION, 1))
     except Exception:  # a damaged EXIF block is no reason to refuse intact pixels
         return 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turns an image as the camera's orientation says."""
-    turn = _UPRIGHT.get(_orientation(image))
+    turn = UPRIGHT.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
 
