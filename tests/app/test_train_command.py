@@ -171,6 +171,7 @@ def test_a_run_given_as_a_model_is_told_from_one(run: Run, trained: Path, tmp_pa
         (["--resume", "--overwrite"], "one of the two"),
         (["--resume", "--set", "model.alignment.k=2"], "model cannot change"),
         (["--resume", "--seed", "7"], "train.seed cannot change"),
+        (["--resume", "--set", "train.eps_generator=0.001"], "train.eps_generator cannot change"),
         (["--resume", "--holdout", "0.5"], "--holdout 0.5: the run was started without it"),
         ([], "--resume goes on with the run in it, --overwrite replaces it"),
     ],

@@ -202,6 +202,14 @@ def test_an_exemplar_s_condition_has_its_shape() -> None:
     assert parse_recipe(put(wide, "exemplars[0].condition", half), MODELS)
 
 
+def test_both_conditions_of_an_edit_have_one_size() -> None:
+    half = {"labels": b64(LABELS[:32, :32])}
+    error = refused(put(edit(), "condition", half))
+    assert error.field == "condition"
+    assert "found 32×32 pixels (width×height), expected 64×64" in error.message
+    assert parse_recipe(put(put(edit(), "condition", half), "exemplars[0].condition", half), MODELS)
+
+
 def test_an_edit_is_of_one_photograph_with_its_condition() -> None:
     exemplar = edit()["exemplars"][0]
     error = refused(edit(exemplars=[exemplar, exemplar]))

@@ -174,8 +174,9 @@ def _shown(
     device: torch.device,
 ) -> list[tuple[str, Results]]:
     """Returns the results that pictures are shown of: of each row its first finished run's."""
-    first = finished[0].seed
-    runs = {run.row.name: run for run in finished if run.seed == first}
+    runs: dict[str, Run] = {}
+    for run in finished:
+        runs.setdefault(run.row.name, run)
     models: list[tuple[str, Results]] = [
         (row.label, ModelResults(load(runs[row.name].model).to(device)))
         for row in rows

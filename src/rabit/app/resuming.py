@@ -45,7 +45,7 @@ def resumed_config(
             ("discriminator", old.discriminator, new.discriminator),
             *(
                 (f"train.{n}", getattr(old.train, n), getattr(new.train, n))
-                for n in ("seed", "beta1", "beta2", "ema")
+                for n in ("seed", "beta1", "beta2", "eps_generator", "ema")
             ),
         )
         if before != after

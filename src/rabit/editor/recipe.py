@@ -268,6 +268,13 @@ def _check_edit(recipe: Recipe) -> None:
     if photograph.classes is not None:
         raise RecipeError("exemplars[0].classes", "found in an edit, expected null")
     _check_shape(photograph.image.size, recipe.condition.size, "condition", "the photograph")
+    own, new = photograph.condition.size, recipe.condition.size
+    if own != new:
+        raise RecipeError(
+            "condition",
+            f"found {new[1]}×{new[0]} pixels (width×height), expected {own[1]}×{own[0]} as "
+            "exemplars[0].condition has, so that what differs is what was edited",
+        )
 
 
 def _check_shape(image: tuple[int, int], own: tuple[int, int], field: str, what: str) -> None:

@@ -174,7 +174,8 @@ def read_run(folder: Path) -> Run:
     if record is not None and status.get("status") in get_args(State):
         state = status["status"]
     message = status.get("message")
-    if state == "running" and _abandoned(folder):
+    # One that has ended in between says so when it is read again.
+    if state == "running" and _abandoned(folder) and _read_json(folder / STATUS) == status:
         state, message = "interrupted", _killed(folder)
     record = record or {}
     steps = _whole(status.get("steps"))
