@@ -18,11 +18,11 @@ from rabit.fields import check_choice, is_whole
 from rabit.functional.condition import Condition
 from rabit.functional.draws import drawing_from
 from rabit.inputs import ConditionInput, ImageInput, image_batch
-from rabit.model.network import TranslationNetwork
+from rabit.model.network import TranslationNetwork, check_network
 from rabit.model.sources import find_model
 from rabit.model.storage import load_model, network_of, save_model
 from rabit.precision import PRECISIONS, Computed, Precision, computed_in
-from rabit.sides import Conditions, Side, read_layout, read_side
+from rabit.sides import Conditions, Side, check_edit, read_layout, read_side
 from rabit.sizing import Layout, edit_share, exemplar_size, resize_images
 from rabit.translation import Matching, Sizes, Translation, exemplar_pixels
 
@@ -63,7 +63,7 @@ class Translator:
         precision: Precision = "float32",
     ) -> None:
         check_choice("precision", precision, PRECISIONS)
-        _check_network(network)
+        check_network(network)
         # In this order of the weights a picture takes a CPU 5 to 25% less time.
         placed: Any = network.eval()
         self.network: TranslationNetwork = placed.to(memory_format=torch.channels_last)
@@ -267,7 +267,7 @@ class Translator:
         edited = read_layout(edited_condition, config, "edited_condition", size)
         side = read_side(images, given, config, "image", "condition")
         after = read_side(images, edited, config, "image", "edited_condition").layout
-        _check_edit(given, edited)
+        check_edit(given, edited)
         before = side.layout
         assert before is not None and after is not None
         result = self._run(after, side, seed)
@@ -334,33 +334,6 @@ class Translator:
         size, layout = exemplar_size(side.size, sizes.inner, self.config), side.layout
         images = resize_images(side.images.to(self.device), size)
         return images, None if layout is None else layout.to(self.device).resize(size).condition()
-
-
-def _check_edit(condition: Layout, edited: Layout) -> None:
-    """Refuses an edited condition of another size, which differs wherever anything ends."""
-    slack = 2 if condition.pictures and edited.pictures else 0
-    if any(abs(a - b) > slack for a, b in zip(condition.size, edited.size, strict=True)):
-        (height, width), (rows, columns) = condition.size, edited.size
-        raise ValueError(
-            f"edited_condition is {rows}x{columns} and condition {height}x{width}, height x width: "
-            "edit the condition at its own size, so that what differs is what was edited"
-        )
-
-
-def _check_network(network: object) -> None:
-    """Refuses what would be saved under other names, or computes in other numbers."""
-    if not isinstance(network, TranslationNetwork):
-        inner = next((n for n in ("module", "_orig_mod") if hasattr(network, n)), None)
-        hint = "one from build_network or load" if inner is None else f"the network.{inner} in it"
-        raise ValueError(
-            f"network is a {type(network).__name__}, expected a TranslationNetwork: give {hint}"
-        )
-    kinds = {str(weight.dtype) for weight in network.parameters()} - {"torch.float32"}
-    if kinds:
-        raise ValueError(
-            f"network has weights of {', '.join(sorted(kinds))}, expected float32: give "
-            "network.float(); precision= says what is computed in"
-        )
 
 
 def _seeded(seed: int, device: torch.device) -> torch.Generator:

@@ -103,6 +103,21 @@ def read_side(
     return Side(images, layout)
 
 
+def check_edit(condition: Layout, edited: Layout) -> None:
+    """Refuses an edited condition of another size, which differs wherever anything ends.
+
+    Raises:
+        ValueError: names both sizes.
+    """
+    slack = 2 if condition.pictures and edited.pictures else 0
+    if any(abs(a - b) > slack for a, b in zip(condition.size, edited.size, strict=True)):
+        (height, width), (rows, columns) = condition.size, edited.size
+        raise ValueError(
+            f"edited_condition is {rows}x{columns} and condition {height}x{width}, height x width: "
+            "edit the condition at its own size, so that what differs is what was edited"
+        )
+
+
 def _fitted(layout: Layout, size: tuple[int, int]) -> Layout:
     """Brings conditions of a photograph's shape, such as maps of half its sides, to its size.
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rabit.study.bootstrap import Ballots, enlargement, estimate
+from rabit.study.bootstrap import Ballots, estimate
 
 TRUE = np.array([0.9, 0.3, -0.2, -1.0])
 
@@ -72,13 +72,6 @@ def test_intervals_hold_for_few_raters_or_items_that_differ(raters: int, items: 
             assert 0 <= interval.low <= interval.high <= 1
             inside += interval.low <= true <= interval.high
     assert inside / (48 * 4) >= 0.92
-
-
-def test_few_groups_enlarge_intervals() -> None:
-    """Student's t with 9 degrees of freedom is 2.262 at 97.5 %; two groups have 12.706."""
-    assert enlargement(10, 0.95) == pytest.approx(np.sqrt(10 / 9) * 2.262 / 1.960, abs=1e-3)
-    assert enlargement(2, 0.95) == pytest.approx(np.sqrt(2) * 12.706 / 1.960, abs=1e-3)
-    assert enlargement(100_000, 0.9) == pytest.approx(1, abs=1e-4)
 
 
 def test_the_fewer_of_raters_and_items_enlarge_intervals() -> None:

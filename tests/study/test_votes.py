@@ -101,6 +101,17 @@ def test_results_are_read_however_they_spell_answers(
     assert [vote.trial for vote in voter.votes] == [trial.id for trial in trials[6:]]
 
 
+def test_of_a_sheet_that_is_answered_twice_the_first_answers_count(
+    loaded: LoadedStudy, tmp_path: Path
+) -> None:
+    first = results(tmp_path / "first.csv", loaded, plain)
+    (alone,) = votes_from_crowd([first], loaded)
+    second = tmp_path / "second.csv"
+    second.write_text(first.read_text().replace("60", "6000"))
+    (voter,) = votes_from_crowd([first, second], loaded)
+    assert voter.votes == alone.votes
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

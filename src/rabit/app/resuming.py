@@ -9,6 +9,7 @@ from rabit.app.corpora import OpenData
 from rabit.app.errors import note
 from rabit.app.train_options import TrainOptions, configure
 from rabit.config import ExperimentConfig
+from rabit.data.condition_files import reads_alike
 from rabit.fields import from_dict
 from rabit.presets import preset
 from rabit.training.checkpoint import TrainState, list_checkpoints, verify_checkpoint
@@ -31,11 +32,12 @@ def resumed_config(
             f"{options.out} is a run of {old.model.name}, not of {name}; name its preset to "
             "resume it"
         )
-    if (opened.kind, opened.channels) != (old.model.condition.kind, old.model.condition.classes):
+    condition = old.model.condition
+    if opened.kind != condition.kind or not reads_alike(opened.channels, condition.classes):
         raise ValueError(
             f"{options.data} has {opened.kind} conditions of {', '.join(opened.channels)}, the run "
-            f"in {options.out} {old.model.condition.kind} conditions of "
-            f"{', '.join(old.model.condition.classes)}; resume with the data it was started with"
+            f"in {options.out} {condition.kind} conditions of "
+            f"{', '.join(condition.classes)}; resume with the data it was started with"
         )
     new = configure(old, options)
     fixed = [

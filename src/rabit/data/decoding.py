@@ -23,9 +23,7 @@ LABEL_FORMATS = ("BMP", "PNG", "PPM", "TIFF")
 
 _FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N", "I")
-ORIENTATION = 0x0112
-"""Number of the camera's note in EXIF, 1 to 8."""
-
+_ORIENTATION = 0x0112
 UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -35,7 +33,7 @@ UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-"""What makes a picture upright, by that note."""
+"""What makes a picture upright, by its camera's orientation."""
 
 _PACKED_GREY = {"L;2": 85, "L;4": 17}
 
@@ -136,17 +134,18 @@ def _packing(image: Image.Image) -> str:
     return str(layout[0] if isinstance(layout, tuple) else layout)
 
 
-def _orientation(image: Image.Image) -> int:
-    """The camera's orientation, 1 (upright) where there is none or it cannot be read."""
+def orientation(image: Image.Image) -> int:
+    """Returns the camera's orientation, 1 (upright) where there is none or it cannot be read."""
     try:
-        return int(image.getexif().get(ORIENTATION, 1))
+        noted = int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # a damaged EXIF block is no reason to refuse intact pixels
         return 1
+    return noted if noted in UPRIGHT else 1
 
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turns an image as the camera's orientation says."""
-    turn = UPRIGHT.get(_orientation(image))
+    turn = UPRIGHT.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
 

@@ -20,8 +20,8 @@ GRID = 16
 """Side of the label map that references are chosen by."""
 
 _CHUNK = 2**25
-# Ids below this are counted as they are.
-_LARGE = 2**16
+# Ids below this are counted as they are, so that a table of them stays small.
+_LARGE = 2**10
 # Into how many ids a channel is divided where there are no regions.
 _LEVELS = 8
 

@@ -88,7 +88,7 @@ def run_recipe(translator: Translator, recipe: Recipe, outputs: Collection[str])
 
     Returns:
         What was asked for, where the model has it. The image is, byte for byte, the file that
-        `rabit translate` or `rabit edit` writes.
+        `rabit translate` or `rabit edit` writes of the same conditions.
     """
     image = None
     if "image" in outputs:

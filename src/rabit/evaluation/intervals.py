@@ -10,10 +10,10 @@ from functools import cached_property
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.special import stdtrit
 from torch import Tensor
 
 from rabit.metrics.running import NORMAL_95
+from rabit.student import widening
 
 RESAMPLES = 1000
 
@@ -209,20 +209,6 @@ class Resamples:
         if exemplars == 1 or exemplars == pairs.unique(dim=1).shape[1]:
             return (self._clusters,)
         return self._clusters, self._exemplars
-
-
-def widening(clusters: int) -> float:
-    """Returns what deviations of resamples of few clusters are multiplied by.
-
-    They lack a factor of sqrt(n / (n - 1)), since they are deviations from the mean of the n
-    clusters themselves, and the tails of Student's t: t / 1.96, with its 97.5 % quantile for n - 1
-    degrees of freedom.
-
-    Args:
-        clusters: their number, 2 or more.
-    """
-    quantile = float(stdtrit(clusters - 1, 0.975))
-    return math.sqrt(clusters / (clusters - 1)) * quantile / NORMAL_95
 
 
 def _narrowing(

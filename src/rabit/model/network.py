@@ -56,6 +56,26 @@ class TranslationNetwork(nn.Module):
         return NetworkOutput(image=self.generator(alignment), alignment=alignment)
 
 
+def check_network(network: nn.Module) -> None:
+    """Refuses a translator's network that would be saved under other names, or is not float32.
+
+    Raises:
+        ValueError: it is another module, such as one around the network, or of another type.
+    """
+    if not isinstance(network, TranslationNetwork):
+        inner = next((n for n in ("module", "_orig_mod") if hasattr(network, n)), None)
+        hint = "one from build_network or load" if inner is None else f"the network.{inner} in it"
+        raise ValueError(
+            f"network is a {type(network).__name__}, expected a TranslationNetwork: give {hint}"
+        )
+    kinds = {str(weight.dtype) for weight in network.parameters()} - {"torch.float32"}
+    if kinds:
+        raise ValueError(
+            f"network has weights of {', '.join(sorted(kinds))}, expected float32: give "
+            "network.float(); precision= says what is computed in"
+        )
+
+
 def build_network(config: ModelConfig, seed: int = 0) -> TranslationNetwork:
     """Builds a translator network: every architecture number of it is read here.
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
-from scipy.special import ndtri, stdtrit
 
+from rabit.student import widening
 from rabit.study.strengths import fit_strengths
 
 _CHUNK = 100
@@ -62,8 +62,8 @@ def estimate(ballots: Ballots, resamples: int, confidence: float, seed: int) -> 
     often as its rater times as often as its item was drawn (the pigeonhole bootstrap: Owen, Annals
     of Applied Statistics 2007). Choices of one rater, and those about one item, may so depend on
     each other. Percentiles alone are too narrow for few raters or items that differ; see
-    `enlargement`. Intervals are too wide where raters and items are alike. A single rater and a
-    single item have none.
+    `rabit.student.widening`. Intervals are too wide where raters and items are alike. A single
+    rater and a single item have none.
 
     Args:
         ballots: at least one.
@@ -88,29 +88,12 @@ def estimate(ballots: Ballots, resamples: int, confidence: float, seed: int) -> 
     shares = np.concatenate([_shares(each, shown, chosen) for each in counts])
     strengths = np.concatenate([fit.values for fit in fits])
     strengths[np.isnan(shares)] = np.nan
-    scale = enlargement(min(groups, default=2), confidence)
+    scale = widening(min(groups, default=2), confidence)
     return Estimates(
         _intervals(shares, confidence, scale, (0.0, 1.0)),
         _intervals(strengths, confidence, scale, (-math.inf, math.inf)),
         all(fit.converged for fit in fits),
     )
-
-
-def enlargement(groups: int, confidence: float) -> float:
-    """Returns the factor by which percentiles are moved away from the estimate.
-
-    Draws of n groups have (n - 1) / n of the variance that the groups let expect, and so few tell
-    it as Student's t with n - 1 degrees of freedom does: the factor is sqrt(n / (n - 1)) t / z, the
-    narrowness of the percentile bootstrap (Hesterberg, What Teachers Should Know About the
-    Bootstrap, The American Statistician 2015).
-
-    Args:
-        groups: raters or items, whichever are fewer, at least 2.
-        confidence: that an interval covers, between 0 and 1.
-    """
-    upper = (1 + confidence) / 2
-    ratio = float(stdtrit(groups - 1, upper) / ndtri(upper))
-    return math.sqrt(groups / (groups - 1)) * ratio
 
 
 def _groups(index: Int64[np.ndarray, " N"]) -> int:

@@ -105,7 +105,8 @@ def votes_from_crowd(paths: Sequence[Path], loaded: LoadedStudy) -> list[Voter]:
         for line, row in table.rows:
             if row.get("AssignmentStatus") != _REJECTED:
                 own = votes.setdefault(row["WorkerId"], {})
-                own |= _task(row, trials, f"{path}, line {line}")
+                for trial, vote in _task(row, trials, f"{path}, line {line}").items():
+                    own.setdefault(trial, vote)
     return [Voter(name, True, tuple(own.values())) for name, own in votes.items() if own]
 
 

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from rabit.data.checking.swaps import draw_outlines, draw_strengths
-from rabit.data.checking.turns import fits_as_stored, read_orientation
-from rabit.data.decoding import Decoded, rgb_pixels
+from rabit.data.checking.turns import fits_as_stored
+from rabit.data.decoding import Decoded, orientation, rgb_pixels
 
 EXIF_ORIENTATION = 0x0112
 
@@ -19,29 +19,29 @@ def scene() -> np.ndarray:
     return ids
 
 
-def stored(ids: np.ndarray, orientation: int) -> tuple[Image.Image, np.ndarray]:
+def stored(ids: np.ndarray, noted: int) -> tuple[Image.Image, np.ndarray]:
     """A photograph with a note whose stored pixels are of a map, and as it is read."""
     colours = np.array([[200, 40, 60], [20, 220, 90], [30, 60, 230]], np.uint8)
     image = Image.fromarray(colours[ids])
-    image.getexif()[EXIF_ORIENTATION] = orientation
+    image.getexif()[EXIF_ORIENTATION] = noted
     return image, rgb_pixels(Decoded(image, "JPEG", "RGB"), "scene")
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_maps_drawn_on_unturned_pixels_are_told(orientation: int) -> None:
-    image, upright = stored(scene(), orientation)
-    assert read_orientation(image) == orientation
+@pytest.mark.parametrize("noted", range(1, 9))
+def test_maps_drawn_on_unturned_pixels_are_told(noted: int) -> None:
+    image, upright = stored(scene(), noted)
+    assert orientation(image) == noted
     strengths = draw_strengths(upright)
-    assert fits_as_stored(strengths, draw_outlines(scene()), orientation) == (orientation > 1)
+    assert fits_as_stored(strengths, draw_outlines(scene()), noted) == (noted > 1)
     right = (upright[..., 1] > 100) + 2 * (upright[..., 2] > 100)
-    assert not fits_as_stored(strengths, draw_outlines(right), orientation)
+    assert not fits_as_stored(strengths, draw_outlines(right), noted)
 
 
 @pytest.mark.parametrize("noted", (0, 9, "six"))
 def test_notes_that_mean_nothing_are_upright(noted: int | str) -> None:
     image = Image.new("RGB", (4, 4))
     image.getexif()[EXIF_ORIENTATION] = noted
-    assert read_orientation(image) == 1
+    assert orientation(image) == 1
 
 
 def test_flat_pictures_fit_neither_way() -> None:

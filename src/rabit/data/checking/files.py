@@ -14,7 +14,6 @@ from PIL import Image
 from rabit.data.checking.findings import Finding
 from rabit.data.checking.palettes import Palette, read_palette
 from rabit.data.checking.swaps import SIDE, draw_outlines, draw_strengths
-from rabit.data.checking.turns import read_orientation
 from rabit.data.condition_files import is_drawing
 from rabit.data.decoding import (
     LABEL_FORMATS,
@@ -24,6 +23,7 @@ from rabit.data.decoding import (
     decode_file,
     decode_image,
     id_pixels,
+    orientation,
     rgb_pixels,
 )
 from rabit.data.edges import find_lines
@@ -95,7 +95,7 @@ def check_photograph(path: Path, pixels: UInt8[np.ndarray, "H W 3"] | None = Non
         findings=tuple(findings),
         size=size,
         turned=turned,
-        orientation=read_orientation(image),
+        orientation=orientation(image),
         digest=blake2b(data).digest(),
         drawing=draw_strengths(pixels),
     )
