@@ -139,7 +139,9 @@ def test_some_maps_are_ranked_among_some(  # as all among all, with the others l
         assert row == expected[:3]
 
 
-@pytest.mark.parametrize(("factor", "shift"), ((1000, 24), (1_000_003, 5), (65_536, 0), (2**40, 7), (1, -3)))
+@pytest.mark.parametrize(
+    ("factor", "shift"), ((1000, 24), (1_000_003, 5), (65_536, 0), (2**40, 7), (1, -3))
+)
 def test_ids_of_any_size_are_told_apart(factor: int, shift: int) -> None:
     maps = _maps(9)
     large = [Layout.of(labels * factor + shift) for labels in maps]
