@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from subprocess import Popen
+from types import SimpleNamespace
 from typing import Any, Literal
 
 import pytest
@@ -18,7 +19,11 @@ from rabit.ablation.plan import checkpoint_steps
 from rabit.ablation.runner import Execution, Outcome, execute, slots
 from rabit.app import ablate_run
 from rabit.app.ablate_options import AblateOptions, open_options, plan
+from rabit.app.ablate_report import Prepared
+from rabit.config import Fit, ModelConfig
+from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
+from rabit.evaluation.testset import Counts
 
 Run = Callable[..., Result]
 
@@ -260,3 +265,17 @@ def test_wrong_options_are_refused_before_any_work(
     result = run(*given, "--out", tmp_path / "out")
     assert result.exit_code == 1 and said in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_rows_are_measured_on_pictures_as_they_were_trained_on(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "wide", 4, 3, (64, 96))
+    source = open_source(tmp_path / "wide", None, None)
+    (tmp_path / "held-out.txt").write_text("\n".join(source.names))
+    opened: Any = SimpleNamespace(source=source)
+    networks: Any = None
+    prepared = Prepared(networks, opened, None, Counts(2, 2), ())
+    fits: tuple[Fit, ...] = ("stretch", "crop")
+    for fit in fits:
+        config = SimpleNamespace(model=ModelConfig(image_size=(64, 64), fit=fit))
+        run: Any = SimpleNamespace(config=config, folder=tmp_path)
+        assert prepared.test_set(run).label.endswith(", cropped") == (fit == "crop")

@@ -176,7 +176,17 @@ def test_a_shape_that_is_no_square_is_told(folder: Path) -> None:
                 picture.resize((96, 128), Image.Resampling.NEAREST).save(path)
     output = check(folder).output
     assert "shapes: 14 of 14 are 3:4 (width:height)" in output
-    assert "train with --size 256x192" in output
+    assert "train with --size 256x192, or with --fit crop" in output
+
+
+def test_shapes_of_all_kinds_are_told(folder: Path) -> None:
+    for side in ("images", "labels"):
+        for number, path in enumerate(sorted((folder / side).iterdir())[:5]):
+            with Image.open(path) as picture:
+                size = (96 + 8 * number, 80)
+                picture.resize(size, Image.Resampling.NEAREST).save(path)
+    output = check(folder).output
+    assert "shapes: 5 of 14 are no squares" in output and "train with --fit crop" in output
 
 
 def test_the_folder_itself_is_never_written_into(folder: Path) -> None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -12,6 +13,7 @@ from typer.testing import CliRunner, Result
 from rabit.app.data_edits_command import data_edits_command
 from rabit.app.display import Bar
 from rabit.app.errors import INTERRUPTED, Commands
+from rabit.data.images import read_image
 from rabit.data.scenes import write_scenes
 
 Edits = Callable[..., Result]
@@ -120,3 +122,19 @@ def test_every_option_has_a_help_text(edits: Edits) -> None:
     assert result.exit_code == 0
     for told in ("15 %", "0.75", "20 degrees", "--classes", "--overwrite"):
         assert told in " ".join(result.stdout.split())
+
+
+def test_pictures_are_cropped_when_told(edits: Edits, tmp_path: Path) -> None:
+    write_scenes(tmp_path / "wide", 6, 0, (96, 192))
+    given = ("--count", 2, "--fit", "crop")
+    result = edits(tmp_path / "wide", "--out", tmp_path / "out", *given, "--size", "96")
+    assert result.exit_code == 0, result.output
+    truth = read_image(min((tmp_path / "out/truth").iterdir()))
+    with (tmp_path / "out/edits.csv").open(encoding="utf-8") as rows:
+        source = next(csv.DictReader(rows))["source"]
+    np.testing.assert_array_equal(truth, read_image(tmp_path / "wide/images" / source)[:, 48:144])
+    result = edits(tmp_path / "wide", "--out", tmp_path / "none", *given)
+    assert (
+        result.exit_code == 1 and "there is no size to crop to; give one (--size)" in result.stderr
+    )
+    assert not (tmp_path / "none").exists()

@@ -387,6 +387,8 @@ def test_training_seeds_are_pointed_out(run: Run, model: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        (["--fit", "pad"], "--fit is 'pad', expected one of stretch, crop"),
+        (["--fit", "crop"], "--fit is for data that is a folder"),
         (["--count", "0"], "--count 0: expected 2 or more"),
         (["--exemplars", "0"], "--exemplars 0: expected 1 or more"),
         (["--resamples", "1"], "--resamples 1: expected 2 or more"),

@@ -21,6 +21,8 @@ from launching import launch
 from rabit.app import train_command
 from rabit.app.run_folder import replacing_run, settle_run
 from rabit.app.train_options import default_run
+from rabit.data.scenes import write_scenes
+from rabit.data.transforms import View
 from rabit.inference import load
 from rabit.training import loop
 from rabit.training.checkpoint import list_checkpoints
@@ -330,6 +332,8 @@ def test_a_folder_without_pairs_can_be_previewed(
         (["--set", "model.image_size=[16000,16000]"], "model.image_size: 16000×16000 is more"),
         (["--set", 'model.condition.classes=["a","b"]'], "--set model.condition…: the classes"),
         (["--set", "model.condition.kind=edge"], "--set model.condition…: the classes"),
+        (["--fit", "pad"], "--fit is 'pad', expected one of stretch, crop"),
+        (["--fit", "crop"], "--fit crop: it is for data that is a folder"),
         (["--set", "train.window=0.5"], "scenes has no pictures to show windows of"),
         (["--set", "train.window=0.7"], "image_size (128, 128) have (89.6, 89.6) pixels"),
         (["--set", "train.window=1.5"], "train.window is 1.5, expected a share above 0"),
@@ -637,3 +641,36 @@ def test_a_signal_to_all_processes_of_a_job_saves(tiny: list[str], tmp_path: Pat
     assert job.returncode == 130, error
     assert "a checkpoint is saved" in error
     assert len(list_checkpoints(out / "checkpoints")) == 1
+
+
+def test_pictures_that_keep_their_shape_are_trained_on_and_measured(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[Any] = []
+    covered = View.covered
+
+    def spied(view: View, picture: tuple[int, int], place: tuple[float, float]) -> View:
+        places.append((picture, place))
+        return covered(view, picture, place)
+
+    monkeypatch.setattr(View, "covered", spied)
+    write_scenes(tmp_path / "wide", 8, 1, (64, 96))
+    out, model = tmp_path / "run", tmp_path / "run/model"
+    data = ("--data", tmp_path / "wide")
+    result = run("train", "small", *data, "--out", out, "--steps", 1, *tiny, "--fit", "crop")
+    assert result.exit_code == 0, result.output
+    assert json.loads((out / "config.json").read_text())["config"]["model"]["fit"] == "crop"
+    assert {picture for picture, _ in places} == {(64, 96)}
+    drawn = {place for _, place in places} - {(0.5, 0.5)}
+    assert len(drawn) == 2 and (0.5, 0.5) in {place for _, place in places}
+    refused = run("train", "small", *data, "--out", out, "--resume", "--fit", "stretch")
+    assert refused.exit_code == 1 and "model cannot change" in refused.stderr
+    given = ("evaluate", model, *data, "--held-out", out / "held-out.txt", "--no-baselines")
+    more = ("--count", 2, "--exemplars", 1, "--edit-count", 2)
+    for options, cropped in (((), True), (("--fit", "stretch"), False)):
+        places.clear()
+        target = tmp_path / f"out-{cropped}"
+        result = run(*given, *more, "--out", target, *options)
+        assert result.exit_code == 0, result.output
+        assert {place for _, place in places} == ({(0.5, 0.5)} if cropped else set())
+        assert (", 64x64, cropped" in (target / "tables.md").read_text()) == cropped

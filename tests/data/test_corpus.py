@@ -19,7 +19,13 @@ from torch.utils.data import DataLoader
 from rabit.config import ExemplarMix
 from rabit.data.batch import Batch, Sample, collate
 from rabit.data.corpus import SourceCorpus, split_indices
+from rabit.data.edges import CannyPicture, LinePicture
+from rabit.data.faces import FaceEdgePicture, FacePicture
+from rabit.data.joints import Joints
 from rabit.data.layouts.folder import FolderSource
+from rabit.data.pose import PosePicture
+from rabit.data.source import Picture
+from rabit.data.transforms import View
 
 SIZE = (16, 24)
 CLASSES = 4
@@ -502,3 +508,81 @@ def test_split_leaves_both_sides_something(holdout: float) -> None:
 def test_bad_splits(count: int, holdout: float, seed: int) -> None:
     with pytest.raises(ValueError, match="expected"):
         split_indices(count, holdout, seed)
+
+
+def _places(root: Path, size: tuple[int, int]) -> None:
+    """Writes two photographs whose red is the row and whose green is the column."""
+    for folder in ("images", "labels"):
+        (root / folder).mkdir()
+    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.uint8)
+    for name in ("a", "b"):
+        Image.fromarray(np.stack([rows, columns, 0 * rows], axis=-1)).save(
+            root / f"images/{name}.png"
+        )
+        Image.fromarray(columns // 8).save(root / f"labels/{name}.png")
+    (root / "classes.txt").write_text("".join(f"{i}\n" for i in range(18)))
+
+
+def test_cropped_pictures_keep_their_shape_and_are_seen_everywhere(tmp_path: Path) -> None:
+    _places(tmp_path, (36, 144))
+    seen, lefts = SourceCorpus(FolderSource(tmp_path, False), (32, 32), fit="crop"), set()
+    for epoch in range(60):
+        seen.set_epoch(epoch)
+        for sample in seen:
+            # 36 is 286/256 of 32, rounded: nothing is resized, and every pixel tells its place.
+            truth, exemplar = (
+                ((image + 1) * 127.5).round().int() for image in (sample.truth, sample.exemplar)
+            )
+            (top, left, _), (other_top, other_left, _) = truth[:, 0, 0], exemplar[:, 0, 0]
+            assert torch.equal(truth[0], top + torch.arange(32)[:, None].expand(32, 32))
+            assert torch.equal(truth[1], left + torch.arange(32).expand(32, 32))
+            assert torch.equal(sample.condition.regions, (truth[1] // 8).long())
+            assert torch.equal(sample.exemplar_condition.regions, (exemplar[1] // 8).long())
+            # Truth and exemplar are seen at one place, but for the crop of each.
+            assert abs(int(left - other_left)) <= 4 and abs(int(top - other_top)) <= 4
+            lefts.add(int(left))
+    assert min(lefts) <= 4 and max(lefts) >= 144 - 32 - 4 and len(lefts) > 50
+    tested = SourceCorpus(FolderSource(tmp_path), (36, 36), train=False, fit="crop")[0]
+    assert ((tested.truth[1] + 1) * 127.5).round()[0].tolist() == list(range(54, 90))
+    plain = SourceCorpus(FolderSource(tmp_path), (36, 36), train=False)[0]
+    assert plain.condition.regions[0].tolist() == [(4 * i + 2) // 8 for i in range(36)]
+    with pytest.raises(ValueError, match="fit is 'cut', expected one of stretch, crop"):
+        SourceCorpus(FolderSource(tmp_path), (36, 36), fit="cut")  # type: ignore[arg-type]
+
+
+def test_pictures_too_thin_to_be_cropped_are_named(tmp_path: Path) -> None:
+    _places(tmp_path, (1, 144))
+    tested = SourceCorpus(FolderSource(tmp_path), (800, 800), train=False, fit="crop")
+    with pytest.raises(ValueError, match="^a or its exemplar: 144×1 pixels are too thin"):
+        tested[0]
+
+
+@pytest.mark.parametrize("kind", ["canny", "lines", "pose", "face", "face edges"])
+def test_conditions_are_cropped_with_their_photographs(kind: str) -> None:
+    """What a cropped view shows is what the middle of the whole picture shows, resized before."""
+    rng = np.random.default_rng(0)
+    pixels = np.asarray(
+        Image.fromarray(rng.integers(0, 256, (4, 12, 3), np.uint8)).resize((144, 48))
+    )
+    parts = 1 << rng.integers(0, 8, (4, 12)).repeat(12, axis=0).repeat(12, axis=1)
+    joints = Joints(rng.uniform((0, 0), (144, 48), (18, 2)), np.ones(18, bool))
+    pictures: dict[str, Picture] = {
+        "canny": CannyPicture(pixels),
+        "lines": LinePicture(pixels, rng.random((48, 144)) < 0.02),
+        "pose": PosePicture(pixels, joints),
+        "face": FacePicture.of_parts(pixels, parts),
+        "face edges": FaceEdgePicture(pixels, parts),
+    }
+    picture = pictures[kind]
+    assert picture.size == (48, 144)
+    view = View.whole((24, 24)).covered(picture.size)
+    whole, cropped = (picture.condition(each) for each in (View.whole((24, 72)), view))
+    middle = slice(24, 48)
+    assert torch.equal(cropped.regions, whole.regions[:, middle])
+    np.testing.assert_array_equal(
+        picture.image(view), picture.image(View.whole((24, 72)))[:, middle]
+    )
+    if kind != "face":
+        assert cropped.channels is not None and whole.channels is not None
+        assert torch.equal(cropped.channels, whole.channels[:, :, middle])
+        assert cropped.channels.std() > 0

@@ -155,3 +155,43 @@ def test_jitter_keeps_within_its_strength() -> None:
     offsets = np.array([jitter.offset for jitter in draws])
     assert np.ptp(offsets, axis=1).max() == 0 and 0.12 < np.abs(offsets).max() <= 0.15
     assert len({jitter.matrix.tobytes() for jitter in draws}) == 200
+
+
+def test_a_covered_picture_keeps_its_shape_and_loses_what_is_over() -> None:
+    labels = np.arange(40 * 80).reshape(40, 80)
+    for place, left in ((0.0, 0), (0.5, 20), (1.0, 40)):
+        view = View.whole((40, 40)).covered((40, 80), (0.3, place))
+        np.testing.assert_array_equal(view.labels(labels), labels[:, left : left + 40])
+    upright = labels.reshape(80, 40)
+    view = View.whole((20, 20)).covered((80, 40))
+    assert (view.scaled, view.corner, view.size) == ((40, 20), (10, 0), (20, 20))
+    np.testing.assert_array_equal(view.labels(upright), upright[21:60:2, 1::2])
+    drawn = View((44, 44), (1, 3), (40, 40), flip=True)
+    wide = drawn.covered((40, 80), (0.0, 1.0))
+    assert (wide.scaled, wide.corner, wide.size, wide.flip) == ((44, 88), (1, 47), (40, 40), True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    st.tuples(st.integers(1, 50), st.integers(1, 50)),
+    st.tuples(st.floats(0, 0.999), st.floats(0, 0.999)),
+    st.sampled_from((1.0, 0.5)),
+)
+def test_covered_views_lie_inside_and_stretch_by_less_than_a_pixel(
+    picture: tuple[int, int], size: tuple[int, int], place: tuple[float, float], share: float
+) -> None:
+    view = View.draw(size, np.random.default_rng(0), share=share, place=place)
+    covered = view.covered(picture, place)
+    factor = max(new / old for new, old in zip(view.scaled, picture, strict=True))
+    for axis in (0, 1):
+        assert abs(covered.scaled[axis] - picture[axis] * factor) <= 0.5 + 1e-9
+        last = covered.corner[axis] + covered.size[axis]
+        assert covered.corner[axis] >= 0 and last <= covered.scaled[axis]
+    assert covered.labels(np.zeros(picture, np.int64)).shape == size
+    assert view.covered(view.scaled, place) == view
+
+
+def test_a_picture_too_thin_to_be_covered_is_refused() -> None:
+    with pytest.raises(ValueError, match="90000×1 pixels are too thin to be cropped to 256×256"):
+        View.whole((256, 256)).covered((1, 90000))

@@ -4,14 +4,20 @@ import csv
 import dataclasses
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
 from rabit.data.batch import PictureCondition
 from rabit.data.edits import EditRules, write_edits
+from rabit.data.images import to_tensor
 from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
+from rabit.data.source import TestPair
+from rabit.data.transforms import View
+from rabit.evaluation.exemplars import Edited
 from rabit.evaluation.testset import (
     Counts,
     TestSet,
@@ -191,3 +197,54 @@ def test_edits_of_pictures_that_were_trained_on_are_left_out(corpus: Path, tmp_p
     source.channels = ("other",)
     with pytest.raises(ValueError, match="rabit data edits writes such a folder"):
         folder_test_set(source, Counts(9, 2), SIZE, held, edits)
+
+
+def test_cropped_pictures_are_measured_with_their_edits_in_view(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", 6, 3, (64, 160))
+    (tmp_path / "scenes/pairs.csv").unlink()
+    source = open_source(tmp_path / "scenes", None, None)
+    write_edits(source, tmp_path / "edits", 9, EditRules(seed=0))
+    edits = open_source(tmp_path / "edits", None, None)
+    counts = Counts(2, 9)
+    stretched = folder_test_set(source, counts, SIZE, source.names, edits)
+    cropped = folder_test_set(source, counts, SIZE, source.names, edits, fit="crop")
+    assert cropped.label == stretched.label + ", cropped" and cropped.digest() != stretched.digest()
+    own = source.load(0)
+    middle = to_tensor(np.asarray(own.image(View.whole((64, 160)))[:, 48:112]))
+    assert torch.equal(cropped.translation[0].truth, middle)
+    itself = folder_test_set(source, counts, SIZE, source.names, fit="crop").manipulation[0]
+    assert torch.equal(itself.truth, middle) and torch.equal(itself.exemplar, middle)
+    off_centre = 0
+    for number, sample in enumerate(every(cropped.manipulation)):
+        pair = edits.load_pair(number)
+        after, before = (
+            side.condition(View.whole((64, 160))).regions for side in (pair.truth, pair.exemplar)
+        )
+        columns = (after != before).any(dim=0).nonzero().flatten()
+        # Nothing is resized: all of an edit that is no wider than the view is in it.
+        seen = sample.condition.regions != sample.exemplar_condition.regions
+        if int(columns.max() - columns.min()) < 64:
+            assert int(seen.sum()) == int((after != before).sum())
+        assert seen.any()
+        off_centre += bool((columns < 48).any() or (columns >= 112).any())
+        place = [
+            left
+            for left in range(97)
+            if torch.equal(sample.condition.regions, after[:, left : left + 64])
+        ]
+        assert place and torch.equal(
+            sample.truth, to_tensor(pair.truth.image(View.whole((64, 160)))[:, place[0] :][:, :64])
+        )
+    assert off_centre > 2
+
+
+def test_an_edit_of_nothing_is_seen_in_the_middle(tmp_path: Path) -> None:
+    write_scenes(tmp_path / "scenes", 3, 3, (64, 160))
+    source = open_source(tmp_path / "scenes", None, None)
+    same = SimpleNamespace(
+        load_pair=lambda row: TestPair("same", source.load(row), source.load(row))
+    )
+    sample = Edited(same, [0], SIZE, "crop")[0]  # type: ignore[arg-type]
+    assert torch.equal(
+        sample.condition.regions, source.load(0).condition(View.whole((64, 160))).regions[:, 48:112]
+    )

@@ -55,10 +55,13 @@ class Prepared:
 
     def test_set(self, run: Run) -> TestSet:
         """Returns what a run is measured on: of a folder, what it has held out."""
-        size, source = run.config.model.image_size, self.opened.source
+        model, source = run.config.model, self.opened.source
         if source is None:
-            return scenes_test_set(self.counts, size)
-        return folder_test_set(source, self.counts, size, read_held_out(run.folder), self.edits)
+            return scenes_test_set(self.counts, model.image_size)
+        held_out = read_held_out(run.folder)
+        return folder_test_set(
+            source, self.counts, model.image_size, held_out, self.edits, fit=model.fit
+        )
 
 
 def prepare(options: AblateOptions, opened: OpenData, device: torch.device) -> Prepared:

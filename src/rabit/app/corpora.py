@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -202,6 +204,11 @@ def training_data(
                 f"train.window is {config.train.window}, but --data scenes has no pictures to show "
                 "windows of; leave it at 1, and choose a smaller --size"
             )
+        if config.model.fit != "stretch":
+            raise ValueError(
+                f"--fit {config.model.fit}: it is for data that is a folder; scenes are made at "
+                "the model's size"
+            )
         if seed >= PREVIEW_SEED:
             raise ValueError(
                 f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "
@@ -245,10 +252,12 @@ def training_data(
         indices=split.train,
         jitter=config.train.jitter,
         window=config.train.window,
+        fit=config.model.fit,
     )
     held = tuple(names[i] for i in split.test)
     stems = {str(PurePosixPath(name).with_suffix("")) for name in held}
-    preview, *validation = _held_out_batches(source, size, split, stems, config.train.validation)
+    tested = partial(SourceCorpus, source, size, train=False, fit=config.model.fit)
+    preview, *validation = _held_out_batches(source, tested, split, stems, config.train.validation)
     return TrainingData(corpus, preview, tuple(validation), held, holdout)
 
 
@@ -302,7 +311,11 @@ def _recorded_split(where: Path, names: list[str], held_out: tuple[str, ...]) ->
 
 
 def _held_out_batches(
-    source: Source, size: tuple[int, int], split: Split, held: set[str], validation: int
+    source: Source,
+    tested: Callable[..., SourceCorpus],
+    split: Split,
+    held: set[str],
+    validation: int,
 ) -> tuple[Batch, ...]:
     """Returns held-out samples as they are tested: the preview, then batches for validation.
 
@@ -317,11 +330,11 @@ def _held_out_batches(
     else:
         chosen = [*split.test, *split.train] if len(split.test) < 2 else list(split.test)
         count = len(split.test) if len(split.test) > 1 else 0
-    previewed = SourceCorpus(source, size, train=False, indices=chosen[:PREVIEW_COUNT])
+    previewed = tested(indices=chosen[:PREVIEW_COUNT])
     held_rows = chosen[: min(validation, count)]
     if not held_rows:
         return _batches(previewed, PREVIEW_COUNT)
-    validated = SourceCorpus(source, size, train=False, indices=held_rows)
+    validated = tested(indices=held_rows)
     return (*_batches(previewed, PREVIEW_COUNT), *_batches(validated, VALIDATION_BATCH))
 
 

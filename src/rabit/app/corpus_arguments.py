@@ -15,6 +15,15 @@ Layout = Annotated[
         show_default=False,
     ),
 ]
+FitOption = Annotated[
+    str | None,
+    typer.Option(
+        "--fit",
+        help="What becomes of pictures of another shape: stretch, or crop, which keeps their shape "
+        "and shows the middle (in training any part). [default: the model's; stretch]",
+        show_default=False,
+    ),
+]
 ConditionKind = Annotated[
     str | None,
     typer.Option(

@@ -18,10 +18,12 @@ from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.data.check import Finding, Report, check_folder, group_findings
-from rabit.data.checking.shapes import usual_shape
+from rabit.data.checking.shapes import count_oblong, usual_shape
 from rabit.data.contact import contact_sheet, is_sheet, sheet_bytes
 from rabit.writing import WriteError, check_target, write_files
 
+# One in so many pictures is worth advice.
+_OBLONG = 10
 _SIZES = 5
 # Of one kind of findings so many causes are printed, and of one cause so many files.
 _CAUSES = 10
@@ -164,13 +166,20 @@ def _print_sizes(report: Report, console: Console) -> None:
         others = report.sizes[_SIZES:]
         table.add_row(f"{len(others)} others", str(sum(count for _, count in others)))
     console.print(table)
-    shape = usual_shape(report.sizes)
+    shape, count = usual_shape(report.sizes), sum(count for _, count in report.sizes)
+    oblong = count_oblong(report.sizes)
     if shape is not None:
         ratio, (height, width) = shape.ratio, shape.size
         advice = (
-            f"shapes: {shape.pictures} of {sum(count for _, count in report.sizes)} are "
+            f"shapes: {shape.pictures} of {count} are "
             f"{ratio.numerator}:{ratio.denominator} (width:height), which square presets stretch; "
-            f"train with --size {height}x{width}, or crop them"
+            f"train with --size {height}x{width}, or with --fit crop"
+        )
+        console.print(advice, soft_wrap=True)
+    elif _OBLONG * oblong >= count:
+        advice = (
+            f"shapes: {oblong} of {count} are no squares, which square presets stretch; train with "
+            "--fit crop to have them keep their shape"
         )
         console.print(advice, soft_wrap=True)
     sizes = [size for size, _ in report.sizes]

@@ -8,10 +8,10 @@ from typing import Annotated, cast
 import typer
 
 from rabit.app.corpora import listed_pictures
-from rabit.app.corpus_arguments import ConditionKind, Layout
+from rabit.app.corpus_arguments import ConditionKind, FitOption, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
-from rabit.app.options import parse_size
+from rabit.app.options import parse_fit, parse_size
 from rabit.data.edits import KINDS, EditKind, EditRules, ObjectRules, write_edits
 from rabit.data.edits.files import SHEET
 from rabit.data.layouts.find import open_source
@@ -48,6 +48,7 @@ def data_edits_command(
             show_default=False,
         ),
     ] = None,
+    fit: FitOption = None,
     held_out: Annotated[
         Path | None,
         typer.Option(
@@ -81,6 +82,7 @@ def data_edits_command(
         classes=_words(classes or ""),
         objects=ObjectRules(least=smallest, most=largest),
         size=None if size is None else parse_size(size),
+        fit="stretch" if fit is None else parse_fit(fit),
         pictures=() if held_out is None else listed_pictures(held_out, source),
     )
     with Bar("edits") as bar:

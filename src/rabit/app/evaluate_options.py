@@ -20,7 +20,8 @@ from rabit.app.corpora import (
     open_edits,
 )
 from rabit.app.evaluate_networks import NetworkOptions
-from rabit.app.options import parse_size
+from rabit.app.options import parse_fit, parse_size
+from rabit.config import Fit
 from rabit.data.condition_files import reads_alike
 from rabit.data.edits.files import TABLE
 from rabit.evaluation.baselines import (
@@ -66,6 +67,7 @@ class EvaluateOptions:
         edit_count: of edits.
         seed: of the scenes, and of resamples.
         size: height and width, as `parse_size` reads it; None for the first model's.
+        fit: what becomes of pictures of another shape; None for what the first model says.
         networks: what figures read.
         segmentations: folder METHOD/NAME.png of maps that a segmenter made of the pictures.
         ignore_class: name of the class whose pixels are not compared with these maps.
@@ -91,6 +93,7 @@ class EvaluateOptions:
     edit_count: int
     seed: int
     size: str | None
+    fit: str | None
     networks: NetworkOptions
     segmentations: Path | None
     ignore_class: str | None
@@ -105,6 +108,8 @@ class EvaluateOptions:
         unknown = [name for name in self.protocols if name not in PARTS]
         if unknown:
             raise ValueError(f"--protocol {unknown[0]}: expected {' or '.join(PARTS)}")
+        if self.fit is not None:
+            parse_fit(self.fit)
         fewest = {"threads": 1, "resamples": 2, "count": 2, "edit_count": 2, "exemplars": 1}
         for name, least in fewest.items():
             value = getattr(self, name)
@@ -241,15 +246,20 @@ def open_test_set(
         FileNotFoundError: a folder or file is missing.
         ValueError: the data is not as described, or an option does not fit it.
     """
-    first = next((model.config.condition for model in models.values()), None)
+    first = next((model.config for model in models.values()), None)
     data = DataOptions(options.data, options.layout, options.condition)
-    opened = open_data(data) if first is None else open_data(data, first.kind, first.classes)
+    opened = (
+        open_data(data)
+        if first is None
+        else open_data(data, first.condition.kind, first.condition.classes)
+    )
     counts = Counts(options.count, options.edit_count, options.exemplars)
     protocols = tuple(name for name in PARTS if name in (options.protocols or PARTS))
     if opened.source is None:
-        for flag, value in (("--held-out", options.held_out), ("--edits", options.edits)):
+        given = {"held-out": options.held_out, "edits": options.edits, "fit": options.fit}
+        for flag, value in given.items():
             if value is not None:
-                raise ValueError(f"{flag} is for data that is a folder; scenes have their own")
+                raise ValueError(f"--{flag} is for data that is a folder; scenes have their own")
         return scenes_test_set(counts, size, options.seed, protocols)
     edits = None
     if options.edits is not None:
@@ -257,8 +267,11 @@ def open_test_set(
     elif (Path(options.data) / TABLE).is_file():
         # A folder of edits has nothing else to translate.
         edits, protocols = opened.source, _only_edits(options)
+    fit: Fit = "stretch" if first is None else first.fit
+    if options.fit is not None:
+        fit = parse_fit(options.fit)
     return folder_test_set(
-        opened.source, counts, size, _held_out(options, opened), edits, protocols
+        opened.source, counts, size, _held_out(options, opened), edits, protocols, fit
     )
 
 

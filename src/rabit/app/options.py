@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import torch
 
-from rabit.config import ExperimentConfig
+from rabit.config import FITS, ExperimentConfig, Fit
 from rabit.data.decoding import check_pixels
 from rabit.fields import check_choice, from_dict, set_field, to_dict
 from rabit.precision import PRECISIONS, Precision
@@ -28,6 +28,16 @@ def parse_size(text: str) -> tuple[int, int]:
     width = int(match[2]) if match[2] else height
     check_pixels((height, width), f"--size {text}", "picture")
     return height, width
+
+
+def parse_fit(text: str) -> Fit:
+    """Reads how pictures of another shape are brought to a size.
+
+    Raises:
+        ValueError: it is none of FITS.
+    """
+    check_choice("--fit", text, FITS)
+    return cast("Fit", text)
 
 
 def parse_sides(flag: str, text: str | None) -> tuple[int, ...] | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rabit.app.corpora import SCENES
-from rabit.app.options import override, parse_size
+from rabit.app.options import override, parse_fit, parse_size
 from rabit.config import ExperimentConfig
 from rabit.data.decoding import check_pixels
 from rabit.presets import with_backbone
@@ -36,6 +36,7 @@ class TrainOptions:
         threads: threads of the CPU.
         workers: processes that prepare samples.
         size: height and width, as `parse_size` reads it.
+        fit: what becomes of pictures of another shape.
         lr_generator: learning rate.
         lr_discriminator: learning rate.
         holdout: share of a folder that is not trained on.
@@ -66,6 +67,7 @@ class TrainOptions:
     threads: int | None = None
     workers: int | None = None
     size: str | None = None
+    fit: str | None = None
     lr_generator: float | None = None
     lr_discriminator: float | None = None
     holdout: float | None = None
@@ -105,6 +107,8 @@ def configure(config: ExperimentConfig, options: TrainOptions) -> ExperimentConf
     given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
     if options.size is not None:
         model = replace(model, image_size=parse_size(options.size))
+    if options.fit is not None:
+        model = replace(model, fit=parse_fit(options.fit))
     engine = ("precision", "accumulate", "recompute", "compile")
     asked = {name: getattr(options, name) for name in engine if getattr(options, name) is not None}
     config = replace(

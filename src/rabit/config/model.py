@@ -21,6 +21,8 @@ SMALLEST_TEMPERATURE = 1e-4
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
 SHORTCUTS = ("plain", "spade")
+Fit = Literal["stretch", "crop"]
+FITS = ("stretch", "crop")
 
 
 @dataclass(frozen=True)
@@ -275,10 +277,15 @@ class GeneratorConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that a translator's networks are built from."""
+    """Everything that a translator's networks are built from, and the size of its pictures.
+
+    `fit` says how pictures of another shape are brought to `image_size` in training and evaluation:
+    stretched, or cropped.
+    """
 
     name: str = "rabit"
     image_size: tuple[int, int] = (256, 256)
+    fit: Fit = "stretch"
     condition: ConditionConfig = field(default_factory=ConditionConfig)
     features: FeatureConfig = field(default_factory=FeatureConfig)
     alignment: AlignmentConfig = field(default_factory=AlignmentConfig)
@@ -287,6 +294,7 @@ class ModelConfig:
 
     def __post_init__(self) -> None:
         check_positive(init_gain=self.init_gain)
+        check_choice("fit", self.fit, FITS)
         if len(self.image_size) != 2 or any(
             side <= 0 or side % self.stride for side in self.image_size
         ):

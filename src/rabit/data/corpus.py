@@ -10,13 +10,14 @@ from pathlib import PurePosixPath
 import numpy as np
 from torch.utils.data import Dataset
 
-from rabit.config import ExemplarMix, Kind
+from rabit.config import FITS, ExemplarMix, Fit, Kind
 from rabit.data.batch import Sample
 from rabit.data.images import to_tensor
 from rabit.data.listing import first_few
 from rabit.data.references import Layout, rank_references, read_references
 from rabit.data.source import Picture, Source, Split
 from rabit.data.transforms import ColourJitter, View
+from rabit.fields import check_choice
 
 FEWEST_PICTURES = 3
 """The fewest that training works with: one is held out, two are each other's exemplar."""
@@ -79,6 +80,9 @@ class SourceCorpus(Dataset[Sample]):
         window: the share of a picture's sides that a training sample shows, in (0, 1]. Below 1
             samples have this share of `size`, and show a window of the pictures, drawn anew for
             each and at one place in both, as large as it is in pictures of `size`.
+        fit: what becomes of pictures of another shape: they are stretched, or keep their shape and
+            are cropped: while training at a place drawn anew for each sample, the same in truth and
+            exemplar, and for tests in the middle.
 
     Raises:
         ValueError: the references or an argument are not as described; a file is named.
@@ -94,6 +98,7 @@ class SourceCorpus(Dataset[Sample]):
         indices: Sequence[int] | None = None,
         jitter: float = 0.0,
         window: float = 1.0,
+        fit: Fit = "stretch",
     ) -> None:
         if len(size) != 2 or min(size) < 1:
             raise ValueError(f"size is {size}, expected height and width in pixels, above 0")
@@ -102,7 +107,8 @@ class SourceCorpus(Dataset[Sample]):
             raise ValueError(f"jitter is {jitter}, expected a strength from 0 to 1")
         if not 0 < window <= 1:
             raise ValueError(f"window is {window}, expected a share above 0, up to 1")
-        self._jitter, self._window = jitter, window
+        check_choice("fit", fit, FITS)
+        self._jitter, self._window, self._fit = jitter, window, fit
         self._source = source
         self._size = (operator.index(size[0]), operator.index(size[1]))
         self._seed = seed
@@ -158,10 +164,10 @@ class SourceCorpus(Dataset[Sample]):
         index = operator.index(index)
         if not 0 <= index < len(self):
             raise IndexError(f"index {index} in a data set of {len(self)} samples")
-        whole = View.whole(self._size)
+        whole, place = View.whole(self._size), middle(self._fit)
         if self._paired:
             pair = self._source.load_pair(self._chosen[index])
-            return make_sample(pair.truth, whole, pair.exemplar, whole, True, pair.name)
+            return make_sample(pair.truth, whole, pair.exemplar, whole, True, pair.name, place)
         own, jitter = self._chosen[index], None
         if self._train:
             rng = np.random.default_rng((self._seed, self._epoch, index))
@@ -169,13 +175,14 @@ class SourceCorpus(Dataset[Sample]):
             paired = other == own or bool(self._partners)
             view, exemplar_view = self._draw_views(rng)
             jitter = ColourJitter.draw(self._jitter, rng) if self._jitter else None
+            place = None if place is None else (rng.random(), rng.random())
         else:
             other, view, exemplar_view = self._references[index][0], whole, whole
             paired = other == own
         truth = self._source.load(own)
         exemplar = truth if other == own else self._source.load(other)
         name = str(PurePosixPath(self._source.names[own]).with_suffix(""))
-        return make_sample(truth, view, exemplar, exemplar_view, paired, name, jitter)
+        return make_sample(truth, view, exemplar, exemplar_view, paired, name, place, jitter)
 
     def _draw_exemplar(self, index: int, rng: np.random.Generator) -> int:
         """Draws the picture that a training sample's exemplar is a view of."""
@@ -250,6 +257,11 @@ class SourceCorpus(Dataset[Sample]):
         return {i: tuple(pictures[row] for row in best) for i, best in rows}
 
 
+def middle(fit: Fit) -> tuple[float, float] | None:
+    """Returns which part of pictures of another shape is seen in tests, see `make_sample`."""
+    return (0.5, 0.5) if fit == "crop" else None
+
+
 def make_sample(
     truth: Picture,
     view: View,
@@ -257,9 +269,28 @@ def make_sample(
     exemplar_view: View,
     paired: bool,
     name: str,
+    place: tuple[float, float] | None = None,
     jitter: ColourJitter | None = None,
 ) -> Sample:
-    """Makes a sample of two pictures, each in a view of its own, and both in changed colours."""
+    """Makes a sample of two pictures, each in a view of its own, and both in changed colours.
+
+    Args:
+        truth: the condition and the truth.
+        view: of both.
+        exemplar: the exemplar and its own condition.
+        exemplar_view: of both.
+        paired: whether the truth has the exemplar's look.
+        name: of the sample.
+        place: which part is seen of a picture that keeps its shape, as in `View.covered`; None to
+            have both stretched.
+        jitter: what their colours become; None to leave them.
+    """
+    if place is not None:
+        try:
+            view = view.covered(truth.size, place)
+            exemplar_view = exemplar_view.covered(exemplar.size, place)
+        except ValueError as error:
+            raise ValueError(f"{name} or its exemplar: {error}") from error
     images = [exemplar.image(exemplar_view), truth.image(view)]
     if jitter is not None:
         images = [jitter.image(image) for image in images]

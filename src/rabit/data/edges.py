@@ -140,6 +140,11 @@ class CannyPicture:
 
     pixels: UInt8[np.ndarray, "H W 3"]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""
         return view.image(self.pixels)
@@ -155,6 +160,11 @@ class LinePicture:
 
     pixels: UInt8[np.ndarray, "H W 3"]
     edges: Bool[np.ndarray, "h w"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""

@@ -113,6 +113,11 @@ class FacePicture:
         glasses = part_mask(parts, "glasses")
         return cls(pixels, paint_parts(parts & ~(1 << GLASSES)), glasses)
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""
         return view.image(self.pixels)
@@ -198,6 +203,11 @@ class FaceEdgePicture:
 
     pixels: UInt8[np.ndarray, "H W 3"]
     parts: Int64[np.ndarray, "h w"]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""

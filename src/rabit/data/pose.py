@@ -59,10 +59,11 @@ class PosePicture:
     joints: Joints
 
     def __post_init__(self) -> None:
-        self.joints.check_inside(self._size)
+        self.joints.check_inside(self.size)
 
     @property
-    def _size(self) -> tuple[int, int]:
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
         return self.pixels.shape[0], self.pixels.shape[1]
 
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
@@ -74,7 +75,7 @@ class PosePicture:
 
         A mirrored view is that of a mirrored person, who has left and right joints exchanged.
         """
-        joints = self.joints.scaled(self._size, view.scaled)
+        joints = self.joints.scaled(self.size, view.scaled)
         (top, left), (height, width) = view.corner, view.size
         if view.flip:
             joints = joints.mirrored(view.scaled[1])

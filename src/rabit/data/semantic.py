@@ -21,6 +21,11 @@ class SemanticPicture:
     pixels: UInt8[np.ndarray, "H W 3"]
     labels: Int64[np.ndarray, "H W"]
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
+
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""
         return view.image(self.pixels)

@@ -19,6 +19,10 @@ from rabit.data.transforms import View
 class Picture(Protocol):
     """A photograph and what its condition is made from, as read from its files."""
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of the photograph in pixels."""
+
     def image(self, view: View) -> UInt8[np.ndarray, "h w 3"]:
         """Returns the photograph in a view."""
 

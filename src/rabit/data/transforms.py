@@ -2,17 +2,19 @@
 
 Arrays are uint8 (H, W, 3) for images and int64 (H, W) for maps. A pixel's centre lies at its
 integer coordinate; a resize keeps the corners of the picture, not the centres of its corner pixels,
-in place. Sizes are (height, width). The aspect ratio is not kept: like its peers, the paper's data
-are stretched to the training size.
+in place. Sizes are (height, width). A view stretches a picture to its size, as the paper's peers
+do, unless it is made to keep the picture's shape (`View.covered`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt8
 from PIL import Image
+
+from rabit.data.decoding import MAX_PIXELS
 
 # Shares of red, green and blue in a colour's brightness (BT.601).
 _LUMA = np.array([0.299, 0.587, 0.114])
@@ -117,6 +119,38 @@ class View:
         left = first[1] + int(rng.integers(spare[1] + 1))
         flipped = bool(rng.integers(2)) and flip
         return cls(scaled=scaled, corner=(top, left), size=size, flip=flipped)
+
+    def covered(self, picture: tuple[int, int], place: tuple[float, float] = (0.5, 0.5)) -> View:
+        """Returns this view of a picture that keeps its shape.
+
+        The picture is made as small as covers `scaled`, and what is over on one axis is cut off.
+
+        Args:
+            picture: height and width of the picture as it is.
+            place: how far down and to the right the part that is left lies, in [0, 1].
+
+        Returns:
+            The view, of this picture only.
+
+        Raises:
+            ValueError: the picture is so thin that as large as that it had too many pixels.
+        """
+        factor = max(new / old for new, old in zip(self.scaled, picture, strict=True))
+        height, width = (
+            max(least, round(side * factor))
+            for least, side in zip(self.scaled, picture, strict=True)
+        )
+        if height * width > MAX_PIXELS:
+            raise ValueError(
+                f"{picture[1]}×{picture[0]} pixels are too thin to be cropped to "
+                f"{self.size[1]}×{self.size[0]}; cut the picture, or have pictures stretched"
+            )
+        over = (height - self.scaled[0], width - self.scaled[1])
+        top, left = (
+            corner + round(at * more)
+            for corner, at, more in zip(self.corner, place, over, strict=True)
+        )
+        return replace(self, scaled=(height, width), corner=(top, left))
 
     def image(self, image: UInt8[np.ndarray, "H W 3"]) -> UInt8[np.ndarray, "h w 3"]:
         """Shows a photograph (H, W, 3) in this view."""

@@ -1,4 +1,4 @@
-"""Conditions with their exemplars: several of each, or the picture itself."""
+"""Conditions with their exemplars: several of each, the picture itself, or edits of it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import torch
 
+from rabit.config import Fit
 from rabit.data.batch import PictureCondition, Sample
-from rabit.data.corpus import SourceCorpus, make_sample
+from rabit.data.corpus import SourceCorpus, make_sample, middle
 from rabit.data.images import to_tensor
 from rabit.data.scenes import Scenes
-from rabit.data.source import Source
+from rabit.data.source import Source, TestPair
 from rabit.data.transforms import View
 
 # Pairs that are looked at for each exemplar of a condition.
@@ -92,14 +93,62 @@ class Exchanged:
 class Itself:
     """Pictures that are their own exemplars."""
 
-    def __init__(self, source: Source, chosen: Sequence[int], size: tuple[int, int]) -> None:
+    def __init__(
+        self, source: Source, chosen: Sequence[int], size: tuple[int, int], fit: Fit = "stretch"
+    ) -> None:
         self.source = source
         self.chosen = chosen
         self.view = View.whole(size)
+        self.place = middle(fit)
 
     def __len__(self) -> int:
         return len(self.chosen)
 
     def __getitem__(self, index: int, /) -> Sample:
         picture, name = self.source.load(self.chosen[index]), self.source.names[self.chosen[index]]
-        return make_sample(picture, self.view, picture, self.view, True, name)
+        return make_sample(picture, self.view, picture, self.view, True, name, self.place)
+
+
+class Edited:
+    """Edits with their truths; of pictures that keep their shape the part around the edit is seen.
+
+    Args:
+        source: a folder of edits, whose pairs are of one size each.
+        rows: of its pairs.
+        size: height and width of the samples.
+        fit: what becomes of pictures of another shape, see `SourceCorpus`.
+    """
+
+    def __init__(
+        self, source: Source, rows: Sequence[int], size: tuple[int, int], fit: Fit = "stretch"
+    ) -> None:
+        self.source = source
+        self.rows = rows
+        self.view = View.whole(size)
+        self.fit = fit
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int, /) -> Sample:
+        pair = self.source.load_pair(self.rows[index])
+        place = self._place(pair) if self.fit == "crop" else None
+        return make_sample(pair.truth, self.view, pair.exemplar, self.view, True, pair.name, place)
+
+    def _place(self, pair: TestPair) -> tuple[float, float]:
+        """Returns which part is seen: the edit in its middle, or as near as can be."""
+        size = pair.truth.size
+        whole = View.whole(size)
+        after, before = (side.condition(whole).regions for side in (pair.truth, pair.exemplar))
+        seen = self.view.covered(size)
+        place = []
+        for axis in (0, 1):
+            where = (after != before).any(dim=1 - axis).nonzero()
+            over = seen.scaled[axis] - seen.size[axis]
+            if not len(where) or not over:
+                place.append(0.5)
+                continue
+            centre = float(where.min() + where.max() + 1) / 2 / size[axis]
+            first = centre * seen.scaled[axis] - seen.size[axis] / 2
+            place.append(min(max(first / over, 0.0), 1.0))
+        return place[0], place[1]

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import torch
 
-from rabit.config import Kind
+from rabit.config import Fit, Kind
 from rabit.data.batch import PictureCondition, Sample
 from rabit.data.corpus import SourceCorpus
 from rabit.data.edits.files import TABLE
@@ -19,7 +19,7 @@ from rabit.data.images import to_tensor
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.data.scenes.edits import sample_edits
 from rabit.data.source import Source
-from rabit.evaluation.exemplars import Exchanged, Itself, SceneExemplars
+from rabit.evaluation.exemplars import Edited, Exchanged, Itself, SceneExemplars
 from rabit.evaluation.showcase import HELD_OUT_SEED
 
 EXEMPLARS = 3
@@ -180,6 +180,7 @@ def folder_test_set(
     held_out: Sequence[str],
     edits: Source | None = None,
     protocols: tuple[str, ...] = PARTS,
+    fit: Fit = "stretch",
 ) -> TestSet:
     """Opens what a training on a folder has held out.
 
@@ -196,6 +197,7 @@ def folder_test_set(
             of pictures that were trained on are left out; None to have the held-out pictures
             translated with themselves as exemplars.
         protocols: of PARTS, those that are measured.
+        fit: what becomes of pictures of another shape, see `SourceCorpus`.
 
     Raises:
         ValueError: less than two pictures or edits are held out, or the folders' conditions differ.
@@ -213,10 +215,10 @@ def folder_test_set(
         every_row = range(source.pair_count)
         chosen = [r for r in every_row if source.pair_names[r] in stems] or list(every_row)
         owners = [source.pair_names[row] for row in chosen]
-    pairs = SourceCorpus(source, size, train=False, indices=chosen)
+    pairs = SourceCorpus(source, size, train=False, indices=chosen, fit=fit)
     conditions = min(counts.conditions, len(pairs))
     exemplars = min(counts.exemplars, len(pairs))
-    other: Samples = Itself(source, held[: counts.edits], size)
+    other: Samples = Itself(source, held[: counts.edits], size, fit)
     sources: tuple[int, ...] = ()
     shown = [source.names[index] for index in held[: counts.edits]]
     if edits is not None:
@@ -227,12 +229,13 @@ def folder_test_set(
             )
         unseen = _unseen_edits(edits, set(source.names) - names)
         rows = list(unseen)[: counts.edits]
-        other = SourceCorpus(edits, size, train=False, indices=rows)
+        other = Edited(edits, rows, size, fit)
         shown = [unseen[row] for row in rows]
         sources = tuple(_numbered(shown))
     share = "held out of" if len(names) < len(source.names) else "of all"
     return TestSet(
-        label=f"{conditions} {share} {source.root.name}, {size[0]}x{size[1]}",
+        label=f"{conditions} {share} {source.root.name}, {size[0]}x{size[1]}"
+        + (", cropped" if fit == "crop" else ""),
         kind=source.kind,
         classes=source.channels,
         translation=Exchanged(pairs, conditions, exemplars),

@@ -15,6 +15,7 @@ from rabit.data.faces import FACE_CLASSES, FacePicture
 from rabit.data.images import read_image, read_labels, save_png
 from rabit.data.layouts.folder import FolderSource
 from rabit.data.source import Source
+from rabit.data.transforms import View
 
 RULES = EditRules(seed=3)
 
@@ -265,3 +266,20 @@ def test_edits_without_a_list_of_files_are_not_replaced(
     with pytest.raises(ValueError, match=r"no generated\.txt that lists edits"):
         write_edits(FolderSource(corpus), tmp_path, 1, RULES, overwrite=True)
     assert contents(tmp_path) == before
+
+
+def test_pictures_may_keep_their_shape(corpus: Path) -> None:
+    source = FolderSource(corpus)
+    rules = EditRules(kinds=("add",), size=(60, 60), fit="crop")
+    made = next(corpus_edits(source, rules))
+    picture = source.load(source.names.index(made.source))
+    height, width = picture.size
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    assert height != width
+    truth = np.asarray(picture.image(View.whole(picture.size)))[top:, left:][:side, :side]
+    seen = picture.image(View.whole((60, 60)).covered(picture.size))
+    np.testing.assert_array_equal(made.edit.truth, seen)
+    assert np.abs(seen.mean((0, 1)) - truth.mean((0, 1))).max() < 3
+    with pytest.raises(ValueError, match="fit is 'pad', expected one of stretch, crop"):
+        EditRules(fit="pad")  # type: ignore[arg-type]

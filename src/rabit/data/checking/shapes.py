@@ -54,6 +54,19 @@ def usual_shape(sizes: Sequence[tuple[tuple[int, int], int]]) -> Shape | None:
     return Shape(ratio, count, _size(float(ratio)))
 
 
+def count_oblong(sizes: Sequence[tuple[tuple[int, int], int]]) -> int:
+    """Returns how many pictures are no squares.
+
+    Args:
+        sizes: heights and widths with the number of pictures of each.
+    """
+    return sum(
+        count
+        for (height, width), count in sizes
+        if max(height, width) >= _SQUARE * min(height, width)
+    )
+
+
 def _size(ratio: float) -> tuple[int, int]:
     """The height and width that fit best, of several alike those nearest to the area of 256×256."""
     fitting = [

@@ -8,6 +8,7 @@ from itertools import count
 
 import numpy as np
 
+from rabit.config import FITS, Fit
 from rabit.data.edits.compose import KINDS, EditKind, ObjectEdit, make_edit
 from rabit.data.edits.objects import ObjectRules, find_objects
 from rabit.data.faces import FacePicture
@@ -15,6 +16,7 @@ from rabit.data.listing import first_few
 from rabit.data.semantic import SemanticPicture
 from rabit.data.source import Source
 from rabit.data.transforms import View
+from rabit.fields import check_choice
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class EditRules:
         objects: what an object must be like.
         size: height and width that pictures are brought to before they are edited; None keeps each
             picture's own.
+        fit: whether they are stretched to this size, or keep their shape and the middle is cut out.
         pictures: names of the corpus' pictures that are edited; none for all.
 
     Raises:
@@ -40,9 +43,13 @@ class EditRules:
     classes: tuple[str, ...] = ()
     objects: ObjectRules = ObjectRules()
     size: tuple[int, int] | None = None
+    fit: Fit = "stretch"
     pictures: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        check_choice("fit", self.fit, FITS)
+        if self.fit == "crop" and self.size is None:
+            raise ValueError("fit is crop, but there is no size to crop to; give one (--size)")
         if self.seed < 0:
             raise ValueError(f"seed {self.seed} of edits, expected 0 or more; give another seed")
         unknown = [kind for kind in self.kinds if kind not in KINDS]
@@ -122,7 +129,7 @@ def corpus_edits(source: Source, rules: EditRules) -> Iterator[CorpusEdit]:
         if not kinds:
             return
         index, kind = order[step % len(order)], kinds[turn % len(kinds)]
-        picture = _read(source, index, rules.size)
+        picture = _read(source, index, rules.size, rules.fit)
         objects = find_objects(picture.labels, source.channels, rules.objects, chosen)
         left = [item for item in objects if (index, kind, item.box) not in done]
         rng = np.random.default_rng([rules.seed, step // len(order), index])
@@ -136,7 +143,7 @@ def corpus_edits(source: Source, rules: EditRules) -> Iterator[CorpusEdit]:
             failed = 0
 
 
-def _read(source: Source, index: int, size: tuple[int, int] | None) -> SemanticPicture:
+def _read(source: Source, index: int, size: tuple[int, int] | None, fit: Fit) -> SemanticPicture:
     """Reads a picture with a map of one id a pixel, at its own size or another."""
     picture = source.load(index)
     if not isinstance(picture, SemanticPicture | FacePicture):
@@ -144,7 +151,8 @@ def _read(source: Source, index: int, size: tuple[int, int] | None) -> SemanticP
             f"{source.files(index)[0]}: its condition is no map of one class id a pixel, which "
             "editing of objects needs"
         )
-    height, width = picture.pixels.shape[:2] if size is None else size
-    view = View.whole((height, width))
+    view = View.whole(picture.size if size is None else size)
+    if fit == "crop":
+        view = view.covered(picture.size)
     # Where classes overlap, as glasses do a face, the regions tell what is in front.
     return SemanticPicture(picture.image(view), picture.condition(view).regions.numpy())
