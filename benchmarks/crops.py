@@ -100,6 +100,7 @@ def main() -> None:
         mix=ExemplarMix(hard=0.0, easy=0.0, itself=1.0),
         indices=[i for i, name in enumerate(source.names) if name in held],
         jitter=0.3,
+        fit=next(iter(models.values())).config.fit,
     )
     samples = [corpus[i] for i in range(min(options.count, len(corpus)))]
     lines = [f"| {len(samples)} pairs of crops | matched | {' | '.join(HEADS)} |"]

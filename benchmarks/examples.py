@@ -164,6 +164,8 @@ def examples(model: str, data: Path) -> dict[str, bytes]:
         drawing = Drawing(translator.config.image_size, translator.classes)
         SUBJECTS[model](drawing, number)
         exemplar = source.load(source.names.index(look))
+        if translator.config.fit == "crop":
+            view = View.whole(translator.config.image_size).covered(exemplar.size)
         made = translator.translate(
             drawing.labels(), exemplar.image(view), exemplar.condition(view).regions.numpy()
         )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from rabit.writing import (
     is_partial,
     naming,
     partial_path,
+    replace_files,
     sole_writer,
     write_files,
 )
@@ -51,6 +53,39 @@ def test_folders_that_may_not_be_written_are_found(
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(WriteError, match="is not writable"):
         check_target(tmp_path / "a.png")
+
+
+def test_an_interrupt_waits_until_all_files_have_their_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, work, rename = tmp_path / "out", tmp_path / "work", Path.rename
+    names = [Path(name) for name in ("a", "b/c", "d")]
+    for number, folder in enumerate((out, work / "new")):
+        for name in names:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(str(number))
+    fails = False
+
+    def interrupted(source: Path, target: Path) -> Path:
+        signal.raise_signal(signal.SIGINT)
+        if fails and source == work / "new/b/c":
+            raise OSError(errno.EIO, "broken")
+        return rename(source, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        replace_files(out, names, names, work)
+    assert [(out / name).read_text() for name in names] == ["1"] * 3
+    assert [(work / "old" / name).read_text() for name in names] == ["0"] * 3
+    for name in names:
+        rename(work / "old" / name, work / "new" / name)
+    fails = True
+    with pytest.raises(KeyboardInterrupt) as caught:
+        replace_files(out, names, names, work)
+    assert isinstance(caught.value.__context__, OSError)
+    assert [(out / name).read_text() for name in names] == ["1", "1", "1"]
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_files_appear_together_or_not_at_all(tmp_path: Path) -> None:

@@ -8,8 +8,10 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -66,6 +68,8 @@ def check_target(target: Path, folder: bool = False) -> None:
         WriteError: it is a folder (or no folder), something above it is a file, or the place may
             not be written to.
     """
+    with naming(target), suppress(FileNotFoundError, NotADirectoryError):
+        target.stat()  # Tells of names that are too long, which `is_dir` and `exists` may not.
     with naming(target):
         if target.is_dir() and not folder:
             raise IsADirectoryError(errno.EISDIR, "it is a folder, expected a file")
@@ -282,21 +286,43 @@ def replace_files(out: Path, old: Sequence[Path], new: Sequence[Path], work: Pat
 def exchange(moves: Sequence[tuple[Path, Path]]) -> None:
     """Renames files in order; if one cannot be, those that were renamed get their names back.
 
+    Ctrl-C and SIGTERM wait until the end.
+
     Args:
         moves: each file's old and new path; folders of the new ones are made.
     """
     created: list[Path] = []
     done: list[tuple[Path, Path]] = []
+    with _uninterrupted():
+        try:
+            for source, target in moves:
+                created += make_folders(target.parent)
+                source.rename(target)
+                done.append((source, target))
+        except BaseException:
+            for source, target in reversed(done):
+                target.rename(source)
+            remove_empty(created)
+            raise
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Has Ctrl-C and SIGTERM wait until the end; only the main thread ever gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    # A handler that Python did not set could not be set again.
+    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not None]
+    before = {n: signal.signal(n, lambda number, frame: came.append(number)) for n in numbers}
     try:
-        for source, target in moves:
-            created += make_folders(target.parent)
-            source.rename(target)
-            done.append((source, target))
-    except BaseException:
-        for source, target in reversed(done):
-            target.rename(source)
-        remove_empty(created)
-        raise
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for late in dict.fromkeys(came):
+            signal.raise_signal(late)
 
 
 def make_folders(folder: Path) -> list[Path]:

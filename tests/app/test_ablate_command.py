@@ -257,6 +257,10 @@ def test_how_trainings_ended_is_told(
         ),
         (("ablate", "table6", "--data", "gone"), "--data gone: no such folder"),
         (("ablate", "table6", "--preset", "deepfashion"), "deepfashion"),
+        (
+            ("ablate", "table6", "--set", 'model.fit="crop"'),
+            "model.fit is crop, which is for data that is a folder",
+        ),
     ],
 )
 def test_wrong_options_are_refused_before_any_work(

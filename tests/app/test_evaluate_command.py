@@ -100,7 +100,10 @@ def test_an_interrupted_evaluation_says_that_it_can_go_on(
     monkeypatch.setattr("rabit.app.evaluate_command.make_and_measure", interrupt)
     result = run("evaluate", model, *SMALL, "--out", tmp_path / "out")
     assert result.exit_code == 130
-    assert f"{tmp_path / 'out'} keeps what is made and measured" in result.stderr
+    kept = f"{tmp_path / 'out'} keeps what is made and measured; the same command"
+    assert f"{kept} goes on with it" in result.stderr
+    result = run("evaluate", model, *SMALL, "--out", tmp_path / "out", "--overwrite")
+    assert f"{kept} without --overwrite goes on with it" in result.stderr
 
 
 def test_segmented_pictures_are_measured(run: Run, model: Path, tmp_path: Path) -> None:
@@ -360,6 +363,21 @@ def test_only_photographs_that_are_measured_are_counted(
     assert f"own was {told}" in result.stderr
     for name in ("tables.md", "report.html"):
         assert told in (out / name).read_text()
+
+
+def test_how_pictures_were_cut_is_not_part_of_what_a_model_is(
+    run: Run, model: Path, evaluated: Path, tmp_path: Path
+) -> None:
+    cut, out = tmp_path / "tiny", tmp_path / "out"
+    shutil.copytree(model, cut)
+    shutil.copytree(evaluated, out)
+    config = json.loads((cut / "config.json").read_text())
+    config["fit"] = "crop"
+    (cut / "config.json").write_text(json.dumps(config))
+    before = read_part(out)
+    result = run("evaluate", f"tiny={cut}", *SMALL, "--fit", "stretch", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert read_part(out) == before
 
 
 def test_published_rows_are_those_of_the_layout(run: Run, tmp_path: Path) -> None:

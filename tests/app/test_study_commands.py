@@ -59,6 +59,18 @@ def test_a_study_says_that_baselines_are_among_its_methods(run: Run, tmp_path: P
     assert "--leave-out class-mean-colours --leave-out exemplar-copied leaves them out" in said
 
 
+def test_a_study_says_that_its_pictures_are_not_all(run: Run, tmp_path: Path) -> None:
+    pictures = write_pictures(tmp_path / "pictures")
+    for translations, told in ((3, False), (5, True)):
+        samples = {"translation": translations, "manipulation": 1}
+        record = {"samples": samples, "methods": {"alpha": {}}}
+        (tmp_path / "evaluation.json").write_text(json.dumps(record))
+        given = ("--pictures", pictures, *SMALL, "--overwrite")
+        result = run("study", "make", tmp_path / "study", *given)
+        assert result.exit_code == 0, result.output
+        assert ("alpha has 4 of 6 pictures" in " ".join(result.stderr.split())) == told
+
+
 def test_methods_may_be_left_out(run: Run, tmp_path: Path) -> None:
     pictures, out = write_pictures(tmp_path / "pictures"), tmp_path / "study"
     result = run("study", "make", out, "--pictures", pictures, "--leave-out", "beta", *SMALL)

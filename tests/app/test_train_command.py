@@ -19,6 +19,7 @@ from typer.testing import Result
 
 from launching import launch
 from rabit.app import train_command
+from rabit.app.corpora import TrainingData, training_data
 from rabit.app.run_folder import replacing_run, settle_run
 from rabit.app.train_options import default_run
 from rabit.data.scenes import write_scenes
@@ -497,6 +498,30 @@ def test_a_replaced_run_comes_back_if_the_new_one_fails(
     assert not (out / ".replaced").exists()
 
 
+def test_a_new_folder_has_one_training(
+    run: Run, tiny: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, seen = tmp_path / "above" / "run", list[Any]()
+    given = ("train", "small", "--data", "scenes", "--steps", 1, *tiny)
+    monkeypatch.setattr(train_command, "SECONDS_OF_ORPHANS", 0.1)
+
+    def meanwhile(*arguments: Any) -> TrainingData:
+        """Starts another training while the first one still reads its data."""
+        if not seen:
+            seen.append(None)
+            seen[0] = run(*given, "--out", out, "--seed", 2)
+        return training_data(*arguments)
+
+    monkeypatch.setattr("rabit.app.train_command.training_data", meanwhile)
+    assert run(*given, "--out", out).exit_code == 0
+    assert seen[0].exit_code == 1 and "another run is writing it" in seen[0].stderr
+    assert json.loads((out / "config.json").read_text())["config"]["train"]["seed"] == 0
+    # What is refused later leaves no folder.
+    nothing = tmp_path / "nothing" / "run"
+    refused = run(*given, "--out", nothing, "--start-from", tmp_path / "missing")
+    assert refused.exit_code == 1 and not nothing.parent.exists()
+
+
 def test_a_replacement_that_was_killed_is_settled(tmp_path: Path) -> None:
     (tmp_path / ".replaced" / "checkpoints").mkdir(parents=True)
     (tmp_path / ".replaced" / "config.json").write_text("old")
@@ -674,3 +699,15 @@ def test_pictures_that_keep_their_shape_are_trained_on_and_measured(
         assert result.exit_code == 0, result.output
         assert {place for _, place in places} == ({(0.5, 0.5)} if cropped else set())
         assert (", 64x64, cropped" in (target / "tables.md").read_text()) == cropped
+    assert run(*given, *more, "--export-pairs", tmp_path / "pairs").exit_code == 0
+    others = (*given, "--results", f"a={tmp_path / 'pairs/exemplars'}", *more)
+    for options, told in (((), True), (("--fit", "crop"), False)):
+        result = run(*others, "--out", tmp_path / "out-True", *options)
+        assert result.exit_code == 0, result.output
+        assert ("cropped, as for" in result.stderr) == told
+    for start in (out, model):
+        begun = ("train", "small", *data, "--out", tmp_path / "again", "--steps", 1, *tiny)
+        result = run(*begun, "--overwrite", "--start-from", start)
+        assert result.exit_code == 0, result.output
+        said = " ".join(result.output.split())
+        assert "trained with --fit crop there, and goes on with --fit stretch here" in said

@@ -174,6 +174,9 @@ def test_every_planted_fault_is_found_and_nothing_else(corpus: Path) -> None:
     for side in (images, maps):
         change(side(corpus, 22), lambda pixels: pixels[:40])
     plant("small", images(corpus, 22))
+    for side in (images, maps):
+        change(side(corpus, 23), lambda pixels: np.tile(pixels[:64], (1, 51, 1)[: pixels.ndim]))
+    plant("thin", images(corpus, 23))
     (corpus / "images" / "readme.md").write_text("photographs\n")
     plant("stray", corpus / "images" / "readme.md")
     rows = [f"{i:05d},{(i + 1) % 14:05d}" for i in range(COUNT + 1) if i != 15]

@@ -117,6 +117,16 @@ def test_other_settings_drop_what_is_there_and_say_what_it_was(
     assert len(collect(cache, pictures, other)[1]) == 10
 
 
+def test_other_settings_meanwhile_are_not_mixed_in(tmp_path: Path, pictures: Path) -> None:
+    cache, names = tmp_path / "cache", sorted(path.name for path in pictures.iterdir())
+    paths = [pictures / name for name in names]
+    other: Settings = {**SETTINGS, "network": "b"}
+    begun = FeatureCache(cache, SETTINGS, shard=4)
+    assert len(collect(cache, pictures, other)[1]) == 10
+    begun.collect(names, paths, lambda asked: np.full((len(asked), 3), 9, np.float32))
+    assert len(collect(cache, pictures, other)[1]) == 10
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "text", "empty", "swapped"])
 def test_a_damaged_shard_is_computed_anew(tmp_path: Path, pictures: Path, damage: str) -> None:
     cache = tmp_path / "cache"

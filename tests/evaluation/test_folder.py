@@ -59,6 +59,26 @@ def test_another_evaluation_is_refused_or_replaced(
     assert json.loads(folder.record.read_text()) == {**RECORD, **change}
 
 
+def test_a_test_set_may_have_another_name(tmp_path: Path) -> None:
+    folder = EvaluationFolder(tmp_path)
+    folder.settle({**RECORD, "test set": "9 of here", "digest": "ab"}, overwrite=False)
+    moved = {**RECORD, "test set": "9 of there", "digest": "ab"}
+    assert folder.settle(moved, overwrite=False)["test set"] == "9 of there"
+    with pytest.raises(ValueError, match="another test set: found .*there.*, expected .*elsewhere"):
+        folder.settle({**moved, "test set": "9 of elsewhere", "digest": "cd"}, overwrite=False)
+
+
+def test_tables_of_a_replaced_evaluation_are_deleted(tmp_path: Path) -> None:
+    folder = EvaluationFolder(tmp_path)
+    folder.settle(RECORD, overwrite=False)
+    for name in ("figures.json", "figures.csv", "tables.md", "report.html", "mine.txt"):
+        (tmp_path / name).touch()
+    folder.settle(RECORD, overwrite=False)
+    assert len(list(tmp_path.iterdir())) == 6
+    folder.settle(RECORD, overwrite=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["evaluation.json", "mine.txt"]
+
+
 def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     for overwrite in (False, True):

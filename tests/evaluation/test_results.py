@@ -63,6 +63,7 @@ def test_exported_pairs_come_back_as_results(test_set: TestSet, tmp_path: Path) 
     assert (exemplar == to_image(sample.exemplar)).all()
     with pytest.raises(FileExistsError, match="not empty"):
         export_pairs(test_set, out)
+    assert export_pairs(test_set, out, overwrite=True) == 7
     # The exemplars, as another program's results.
     other = FolderResults("other", out / "exemplars")
     other.check(test_set)
@@ -72,6 +73,24 @@ def test_exported_pairs_come_back_as_results(test_set: TestSet, tmp_path: Path) 
     assert before == FolderResults("same", out / "exemplars").digest(test_set)
     save_png(out / "exemplars/manipulation-00002.png", np.zeros((64, 64, 3), np.uint8), True)
     assert other.digest(test_set) != before
+
+
+def test_only_exports_are_replaced(test_set: TestSet, tmp_path: Path) -> None:
+    (tmp_path / "pairs.csv").write_text("condition,exemplar,exemplar_condition,truth\n")
+    with pytest.raises(FileExistsError, match="other files than exported pairs"):
+        export_pairs(test_set, tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["pairs.csv"]
+
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "out"
+    for overwrite in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            export_pairs(test_set, out, overwrite, stop)
+        # Nothing of an export that was stopped is taken for pairs.
+        assert (out / "pairs.csv").read_text().count("\n") == 1
+        assert export_pairs(test_set, out, overwrite=True) == 7
 
 
 def test_missing_and_wrongly_sized_results_are_named(test_set: TestSet, tmp_path: Path) -> None:

@@ -107,6 +107,23 @@ def test_seconds_are_told_by_method(evaluation: Evaluation) -> None:
     assert evaluation.seconds["faded 0.5"] == pytest.approx((8 * 1 / 8 + 3 * 1 / 3) / 11)
 
 
+def test_pictures_without_a_time_are_left_out_of_the_mean(
+    test_set: TestSet, tmp_path: Path
+) -> None:
+    """As of a batch that was stopped when its pictures were made, but not yet measured."""
+    folder, measuring = EvaluationFolder(tmp_path), Measuring(random_networks(), 2, SIZE)
+    methods = [Method("faded", "faded", Faded(0.9), {})]
+    make_and_measure(methods, test_set, measuring, folder, Processes(CPU))
+    for part, expected in (("translation", 3 * 1 / 3 / 3), ("manipulation", None)):
+        for path in sorted((tmp_path / "figures/faded").glob(f"{part}-*")):
+            figures = folder.read_figures("faded", path.stem)
+            assert figures is not None
+            del figures["seconds"]
+            folder.write_figures("faded", path.stem, figures)
+        found = summarise(methods, test_set, measuring, folder, 50, 0, CPU).seconds
+        assert found.get("faded") == (None if expected is None else pytest.approx(expected))
+
+
 def test_a_photograph_counts_once() -> None:
     paired = torch.tensor([True, False, False, True, True, False])
     found = counted_once((0, 0, 0, 1, 1, 2), paired)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +16,7 @@ from rabit.data.edits import EditRules, write_edits
 from rabit.data.images import to_tensor
 from rabit.data.layouts.find import open_source
 from rabit.data.scenes import write_scenes
+from rabit.data.semantic import SemanticPicture
 from rabit.data.source import TestPair
 from rabit.data.transforms import View
 from rabit.evaluation.exemplars import Edited
@@ -236,6 +238,31 @@ def test_cropped_pictures_are_measured_with_their_edits_in_view(tmp_path: Path) 
             sample.truth, to_tensor(pair.truth.image(View.whole((64, 160)))[:, place[0] :][:, :64])
         )
     assert off_centre > 2
+
+
+@pytest.mark.parametrize("shape", [(64, 160), (160, 64), (128, 320)])
+def test_the_part_with_most_of_an_edit_is_seen(tmp_path: Path, shape: tuple[int, int]) -> None:
+    """Where its ends are further apart than the view is wide, and nothing is between them."""
+    write_scenes(tmp_path / "scenes", 3, 3, shape)
+    source = open_source(tmp_path / "scenes", None, None)
+    picture = source.load(0)
+    assert isinstance(picture, SemanticPicture)
+    labels = picture.labels.copy()
+    for corner, side in (((0, 0), 9), ((-20, -20), 20)):
+        top, left = (at % length for at, length in zip(corner, shape, strict=True))
+        part = labels[top : top + side, left : left + side]
+        part[:] = (part + 1) % len(source.channels)
+    edit = TestPair("ends", replace(picture, labels=labels), picture)
+    (sample,) = every(Edited(SimpleNamespace(load_pair=lambda row: edit), [0], SIZE, "crop"))  # type: ignore[arg-type]
+    seen = sample.condition.regions != sample.exemplar_condition.regions
+    assert int(seen.sum()) == (20 * SIZE[0] // min(shape)) ** 2
+
+
+def test_edits_too_thin_to_be_cropped_are_named(tmp_path: Path) -> None:
+    thin = SemanticPicture(np.zeros((1, 9000, 3), np.uint8), np.zeros((1, 9000), np.int64))
+    same = SimpleNamespace(load_pair=lambda row: TestPair("strip", thin, thin))
+    with pytest.raises(ValueError, match="^strip: 9000×1 pixels are too thin"):
+        Edited(same, [0], (200, 200), "crop")[0]  # type: ignore[arg-type]
 
 
 def test_an_edit_of_nothing_is_seen_in_the_middle(tmp_path: Path) -> None:

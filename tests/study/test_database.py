@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,42 @@ def test_another_studys_answers_are_refused(database: Database) -> None:
     Database(database.path, "digest", 3).close()
     with pytest.raises(ValueError, match="holds answers to another study"):
         Database(database.path, "other", 3)
+
+
+def test_other_databases_stay_as_they_are(tmp_path: Path) -> None:
+    file = tmp_path / "mine.sqlite"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE notes (text TEXT)")
+    before = file.read_bytes()
+    for read in (False, True):
+        with pytest.raises(ValueError, match=r"mine\.sqlite: holds no answers to a study"):
+            Database(file, "digest", 1, read=read)
+    assert file.read_bytes() == before and [each.name for each in tmp_path.iterdir()] == [file.name]
+    (tmp_path / "empty.sqlite").touch()
+    with pytest.raises(ValueError, match=r"empty\.sqlite: holds no answers to a study"):
+        Database(tmp_path / "empty.sqlite", "digest", 1, read=True)
+    assert not (tmp_path / "empty.sqlite").read_bytes()
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_answers_are_read_where_nothing_can_be_written(
+    database: Database, monkeypatch: pytest.MonkeyPatch, writable: bool
+) -> None:
+    submit(database, database.add_rater(consented=True), "t1", "a", "s1")
+    file = database.path
+    # While another process has it open, the newest answers are in its log.
+    with closing(Database(file, "digest", 3, read=True)) as reading:
+        assert [answer.choice for answer in reading.answers()] == ["a"]
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reading.add_rater(consented=False)
+    database.close()
+    monkeypatch.setattr(os, "access", lambda *_: writable)
+    with closing(Database(file, "digest", 3, read=True)) as reading:
+        assert [answer.choice for answer in reading.answers()] == ["a"]
+        made = [each.name for each in file.parent.iterdir() if each != file]
+        assert bool(made) == writable
+    with pytest.raises(ValueError, match="holds answers to another study"):
+        Database(file, "other", 3, read=True)
 
 
 def test_what_is_no_database_is_refused_and_closed(

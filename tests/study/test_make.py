@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rabit.study.files import load_key, load_study
+from rabit.study.files import load_key, load_study, require_pictures
 from rabit.study.make import make_study
 from study_samples import METHODS, SIZE, manifest_of, small_study, write_pictures
 
@@ -131,6 +131,38 @@ def test_a_study_replaces_its_own_files_only(tmp_path: Path) -> None:
     made = load_study(out).study
     assert {path.stem for path in (out / "pictures").iterdir()} == {p.id for p in made.pictures}
     assert (out / "mine.txt").exists()
+
+
+def test_a_replacement_that_was_killed_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, out, whole = write_pictures(tmp_path / "pictures"), tmp_path / "study", tmp_path / "whole"
+    make_study(manifest_of(root, seed=1), whole)
+    make_study(manifest_of(root), out)
+    moves = 2 * len(contents(out))
+    rename = Path.rename
+    for last in range(1, moves, 3):
+        done: list[Path] = []
+
+        def killed(source: Path, target: Path, done: list[Path] = done, last: int = last) -> Path:
+            done.append(target)
+            if len(done) >= last:  # Nothing is brought back any more either.
+                raise RuntimeError("killed")
+            return rename(source, target)
+
+        monkeypatch.setattr(Path, "rename", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            make_study(manifest_of(root, seed=1), out, overwrite=True)
+        monkeypatch.undo()
+        if (out / "study.json").exists() and len(done) > 2:
+            loaded = load_study(out)
+            if not all((out / f"pictures/{p.id}.png").exists() for p in loaded.study.pictures):
+                with pytest.raises(FileNotFoundError, match="pictures are missing"):
+                    require_pictures(loaded)
+        make_study(manifest_of(root, seed=1), out, overwrite=True)
+        assert contents(out) == contents(whole)
+        require_pictures(load_study(out))
+        make_study(manifest_of(root), out, overwrite=True)
 
 
 def test_a_study_with_answers_is_not_replaced(tmp_path: Path) -> None:

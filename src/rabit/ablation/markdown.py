@@ -139,7 +139,7 @@ def _orders(table: Table) -> list[str]:
         "Kendall's tau is 1 where our means order the rows as the paper's figures do and -1 for "
         "the reverse order. A pair of rows is clear if its means differ by more than the root of "
         "the sum of both squared deviations; with a single seed no pair is. Of rows that are alike "
-        "three pairs in ten come out clear by chance with two seeds, one in seven with three.",
+        "three pairs in ten come out clear by chance with two seeds, one in six with three.",
         "",
         *_rows(heads, rows),
         "",

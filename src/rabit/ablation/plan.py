@@ -191,14 +191,16 @@ def _require_same(run: Run) -> None:
         )
     recorded = from_dict(ExperimentConfig, record["config"], str(run.folder / "config.json"))
     found = differences(to_dict(recorded), to_dict(run.config))
+    moved = ""
     if record.get("data") != run.data:
         found.append(("data", record.get("data"), run.data))
+        moved = f" (if that folder was moved, correct data in {run.folder / 'config.json'})"
     if found:
         spelled = "; ".join(f"{path} is {json.dumps(old)}, wanted {json.dumps(new)}"
                             for path, old, new in found[:3])  # fmt: skip
         raise ValueError(
             f"{run.folder} holds another training: {spelled}; give the options it was started "
-            "with, or another folder with --out"
+            f"with, or another folder with --out{moved}"
         )
 
 

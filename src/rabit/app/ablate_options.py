@@ -137,6 +137,11 @@ def _plan_rows(
         common_experiment(budget, opened.channels, opened.kind, preset, options.steps), options
     )
     _require_loss_weights(experiment.losses, options)
+    if opened.source is None and experiment.model.fit != "stretch":
+        raise ValueError(
+            f"model.fit is {experiment.model.fit}, which is for data that is a folder; scenes are "
+            "made at the model's size"
+        )
     given = {
         "--layout": options.layout,
         "--condition": options.condition,

@@ -15,12 +15,28 @@ Layout = Annotated[
         show_default=False,
     ),
 ]
-FitOption = Annotated[
+_FIT = (
+    "What becomes of pictures of another shape: stretch, or crop, which keeps their shape and shows"
+)
+TrainingFit = Annotated[
+    str | None,
+    typer.Option(
+        "--fit", help=f"{_FIT} any part. [default: the preset's, stretch]", show_default=False
+    ),
+]
+EvaluationFit = Annotated[
     str | None,
     typer.Option(
         "--fit",
-        help="What becomes of pictures of another shape: stretch, or crop, which keeps their shape "
-        "and shows the middle (in training any part). [default: the model's; stretch]",
+        help=f"{_FIT} the middle, or the edit. [default: the first model's; stretch without one]",
+        show_default=False,
+    ),
+]
+EditsFit = Annotated[
+    str | None,
+    typer.Option(
+        "--fit",
+        help=f"{_FIT} the middle; it needs --size. [default: stretch]",
         show_default=False,
     ),
 ]

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from rabit.app.arguments import Overwrite, Seed
+from rabit.app.arguments import Overwrite
 from rabit.app.corpus_arguments import ConditionKind, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
@@ -48,7 +48,7 @@ def data_check_command(
         Path | None, typer.Option("--json", help="JSON file for all that was found.")
     ] = None,
     count: Annotated[int, typer.Option(help="Most pictures on the contact sheet.")] = 24,
-    seed: Seed = 0,
+    seed: Annotated[int, typer.Option(help="Seed of which pictures the sheet shows.")] = 0,
     threads: Annotated[
         int | None, typer.Option(help="Files read at a time; one a core if left out.")
     ] = None,

@@ -8,7 +8,7 @@ from typing import Annotated, cast
 import typer
 
 from rabit.app.corpora import listed_pictures
-from rabit.app.corpus_arguments import ConditionKind, FitOption, Layout
+from rabit.app.corpus_arguments import ConditionKind, EditsFit, Layout
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.app.options import parse_fit, parse_size
@@ -48,7 +48,7 @@ def data_edits_command(
             show_default=False,
         ),
     ] = None,
-    fit: FitOption = None,
+    fit: EditsFit = None,
     held_out: Annotated[
         Path | None,
         typer.Option(

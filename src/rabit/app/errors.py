@@ -15,6 +15,10 @@ OUT_OF_MEMORY = (
     "there is not enough memory for this; use smaller pictures, and for training a smaller --size "
     "or --batch"
 )
+LOST_WORKER = (
+    "a process that prepares samples was killed, as happens where memory runs out; go on with "
+    "--resume, and with fewer --workers"
+)
 
 
 class Commands(TyperGroup):
@@ -34,9 +38,13 @@ class Commands(TyperGroup):
             typer.echo(f"error: {describe(error)}", err=True)
             raise typer.Exit(1) from error
         except (MemoryError, RuntimeError) as error:
-            if not is_memory_error(error):
+            if "DataLoader worker" in str(error):
+                text = LOST_WORKER
+            elif is_memory_error(error):
+                text = OUT_OF_MEMORY
+            else:
                 raise
-            typer.echo(f"error: {OUT_OF_MEMORY}", err=True)
+            typer.echo(f"error: {text}", err=True)
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             typer.echo("interrupted", err=True)

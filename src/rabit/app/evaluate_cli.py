@@ -20,7 +20,7 @@ from rabit.app.arguments import (
     Threads,
     Weights,
 )
-from rabit.app.corpus_arguments import ConditionKind, FitOption, Layout
+from rabit.app.corpus_arguments import ConditionKind, EvaluationFit, Layout
 from rabit.app.evaluate_command import run_evaluation, run_export
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.evaluate_options import EvaluateOptions
@@ -86,7 +86,7 @@ def evaluate_command(
         str | None,
         typer.Option(help="Pixels: one number, or HEIGHTxWIDTH. [default: the first model's]"),
     ] = None,
-    fit: FitOption = None,
+    fit: EvaluationFit = None,
     backbone: Backbone = None,
     backbone_weights: BackboneWeights = None,
     weights: Weights = None,

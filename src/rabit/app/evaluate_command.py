@@ -30,7 +30,7 @@ from rabit.app.options import pick_device
 from rabit.data.layouts.find import find_layout
 from rabit.evaluation.earlier import Earlier, earlier_methods, in_order, told_of
 from rabit.evaluation.environment import environment
-from rabit.evaluation.folder import TOLD, EvaluationFolder
+from rabit.evaluation.folder import DIGEST, LABEL, SUMMARIES, TOLD, EvaluationFolder
 from rabit.evaluation.measure import Measuring
 from rabit.evaluation.published import PublishedTable
 from rabit.evaluation.report.cases import Failure, failures
@@ -91,7 +91,10 @@ def run_evaluation(options: EvaluateOptions) -> Written | None:
             return _evaluate_together(options, processes, stack)
     except KeyboardInterrupt:
         if EvaluationFolder(options.out).record.is_file():
-            note(f"{options.out} keeps what is made and measured; the same command goes on with it")
+            again = (
+                "the same command without --overwrite" if options.overwrite else "the same command"
+            )
+            note(f"{options.out} keeps what is made and measured; {again} goes on with it")
         raise
     finally:
         processes.end()
@@ -114,9 +117,9 @@ def _evaluate_together(
     folder = EvaluationFolder(options.out)
     record = {
         "version": VERSION,
-        "test set": test.label,
+        LABEL: test.label,
         "samples": {part: len(samples) for part, samples in test.parts().items()},
-        "digest": test.digest(),
+        DIGEST: test.digest(),
         "networks": dict(networks.digests),
         "methods": {method.folder: method.key for method in methods},
         TOLD: told_of(methods, seen),
@@ -265,12 +268,10 @@ def _write(
     )
     hashes = {f"weights of {label}": digest for label, digest in networks.digests.items()}
     text = markdown(evaluation, {**facts, **hashes}, published, networks.missing)
-    files = {
-        options.out / "figures.json": json.dumps(data, indent=1, allow_nan=False) + "\n",
-        options.out / "figures.csv": csv_text(evaluation),
-        options.out / "tables.md": text,
-        options.out / "report.html": page,
-    }
+    contents = (
+        json.dumps(data, indent=1, allow_nan=False) + "\n", csv_text(evaluation), text, page
+    )  # fmt: skip
+    files = {options.out / name: each for name, each in zip(SUMMARIES, contents, strict=True)}
     write_files({path: content.encode() for path, content in files.items()}, overwrite=True)
     return tuple(files)
 

@@ -19,6 +19,7 @@ from rabit.app.corpora import (
     open_data,
     open_edits,
 )
+from rabit.app.errors import note
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import parse_fit, parse_size
 from rabit.config import Fit
@@ -163,7 +164,8 @@ def open_methods(
         key = {
             "kind": "model",
             "weights": tensors_digest(model.network.state_dict()),
-            "config": _digest(to_dict(model.config)),
+            # What is measured on tells how pictures were cut.
+            "config": _digest({**to_dict(model.config), "fit": None}),
         }
         methods.append(Method(name, folder_name(name), ModelResults(model), key))
     for given in options.results:
@@ -256,7 +258,12 @@ def open_test_set(
     counts = Counts(options.count, options.edit_count, options.exemplars)
     protocols = tuple(name for name in PARTS if name in (options.protocols or PARTS))
     if opened.source is None:
-        given = {"held-out": options.held_out, "edits": options.edits, "fit": options.fit}
+        cut = options.fit is not None and parse_fit(options.fit) == "crop"
+        given = {
+            "held-out": options.held_out,
+            "edits": options.edits,
+            "fit": options.fit if cut else None,
+        }
         for flag, value in given.items():
             if value is not None:
                 raise ValueError(f"--{flag} is for data that is a folder; scenes have their own")
@@ -270,6 +277,11 @@ def open_test_set(
     fit: Fit = "stretch" if first is None else first.fit
     if options.fit is not None:
         fit = parse_fit(options.fit)
+    elif fit == "crop" and options.results:
+        note(
+            f"photographs are cropped, as for {next(iter(models))}; --results should be made from "
+            "pairs that were exported so: --export-pairs with --fit crop"
+        )
     return folder_test_set(
         opened.source, counts, size, _held_out(options, opened), edits, protocols, fit
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,7 +13,7 @@ from rabit.app.arguments import Overwrite
 from rabit.app.display import Bar
 from rabit.app.errors import note
 from rabit.evaluation.baselines import BASELINES
-from rabit.evaluation.folder import folder_name
+from rabit.evaluation.folder import RECORD, folder_name
 from rabit.study.files import CROWD_PAGE, CROWD_TABLE, KEY, STUDY
 from rabit.study.items import TABLE_COLUMNS
 from rabit.study.make import make_study
@@ -32,7 +33,10 @@ def study_make_command(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     manifest: Annotated[
         Path | None,
-        typer.Option(help="JSON file with any of these settings; options come before it."),
+        typer.Option(
+            help="JSON file with these settings, but for --pictures and --leave-out; options come "
+            "before it."
+        ),
     ] = None,
     pictures: Annotated[
         Path | None,
@@ -143,6 +147,12 @@ def study_make_command(
             f"{' and '.join(trivial)}: baselines of rabit evaluate, judged as methods here; "
             f"{' '.join(f'--leave-out {name}' for name in trivial)} leaves them out"
         )
+    if pictures is not None:
+        for name, found, expected in _unfinished(pictures):
+            note(
+                f"{pictures} is of an evaluation that was stopped: {name} has {found} of "
+                f"{expected} pictures; rabit evaluate makes the others"
+            )
     typer.echo(f"methods: {', '.join(names)}")
     typer.echo(f"items: {made.items}, sheets for raters: {made.sheets}")
     typer.echo(
@@ -203,6 +213,21 @@ def gather(sources: Sources, fields: dict[str, Any], questions: str | None) -> M
         raise ValueError("give the methods: --pictures, --method, --table or --manifest")
     where = "study" if sources.manifest is None else str(sources.manifest)
     return _without(make_manifest(data, where), sources.leave_out)
+
+
+def _unfinished(pictures: Path) -> list[tuple[str, int, int]]:
+    """Returns the methods of an evaluation that lack pictures, with how many of how many they have.
+
+    Args:
+        pictures: a folder of pictures; of no evaluation if there is no record of one beside it.
+    """
+    try:
+        record = json.loads((pictures.parent / RECORD).read_text(encoding="utf-8"))
+        expected = sum(record["samples"].values())
+        counts = {name: len([*(pictures / name).glob("*.png")]) for name in record["methods"]}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return []
+    return [(name, found, expected) for name, found in counts.items() if found < expected]
 
 
 def _without(manifest: Manifest, names: list[str]) -> Manifest:

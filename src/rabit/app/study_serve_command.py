@@ -11,7 +11,7 @@ import typer
 
 from rabit.app.errors import note
 from rabit.study.database import Database
-from rabit.study.files import DATABASE, load_study
+from rabit.study.files import DATABASE, load_study, require_pictures
 from rabit.study.served import Served
 
 PUBLIC = (
@@ -63,6 +63,7 @@ def study_serve_command(
             "pip install 'rabit-translation[web]'"
         ) from error
     loaded = load_study(folder)
+    require_pictures(loaded)
     listener = bind(host, port)
     answers = Database(_file(folder, database), loaded.digest, len(loaded.study.sheets))
     served = Served(loaded, answers, open_to_all=not invited, most_raters=most_raters)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from rabit.app.arguments import Assignments, Device
-from rabit.app.corpus_arguments import ConditionKind, FitOption, Layout
+from rabit.app.corpus_arguments import ConditionKind, Layout, TrainingFit
 from rabit.app.errors import INTERRUPTED, note, speaks
 from rabit.app.train_command import run_training
 from rabit.app.train_options import TrainOptions, default_run
@@ -72,7 +72,7 @@ def train_command(
     size: Annotated[
         str | None, typer.Option(help="Pixels of the images: one number, or HEIGHTxWIDTH.")
     ] = None,
-    fit: FitOption = None,
+    fit: TrainingFit = None,
     lr_generator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     lr_discriminator: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     holdout: Annotated[

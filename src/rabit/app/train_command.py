@@ -53,10 +53,10 @@ from rabit.training.checkpoint import (
 from rabit.training.engine import Engine, check_split
 from rabit.training.loop import Finished, Progress, TrainingSet, train
 from rabit.training.processes import Processes
-from rabit.training.runs import read_run
+from rabit.training.runs import ASIDE, read_run
 from rabit.training.starting import start_from
 from rabit.training.wandb_log import require_wandb
-from rabit.writing import WriteError, naming, sole_writer
+from rabit.writing import WriteError, make_folders, naming, remove_empty, sole_writer
 
 SECONDS_OF_ORPHANS = 10.0
 
@@ -161,14 +161,20 @@ def _start_from(model: str, state: TrainState) -> None:
         path = newest_checkpoint(checkpoints)
         run = load_checkpoint(path)
         anew = start_from(state, run.network, flag, run.averaged, run.discriminator)
+        fit = run.config.model.fit
         note(f"starting with the weights of {path}, the discriminator's too")
     else:
         path = find_model(model)
-        anew = start_from(state, load_model(path).network, flag)
+        stored = load_model(path)
+        anew, fit = start_from(state, stored.network, flag), stored.config.fit
         note(f"starting with the weights of {path}")
     if anew:
         more = f" and {len(anew) - 3} more" if len(anew) > 3 else ""
         note(f"of other shapes there, so started anew: {', '.join(anew[:3])}{more}")
+    if fit != state.config.model.fit:
+        note(
+            f"trained with --fit {fit} there, and goes on with --fit {state.config.model.fit} here"
+        )
 
 
 def _held_out(options: TrainOptions, opened: OpenData) -> tuple[str, ...] | None:
@@ -226,6 +232,13 @@ def _settled(options: TrainOptions, stack: ExitStack) -> dict[str, Any]:
     if options.resume or options.overwrite:
         settle_run(out)
     check_folder(out, options.resume, options.overwrite)
+    if not out.is_dir():
+        with naming(out):
+            created = make_folders(out)
+        _write_alone(out, stack)
+        # Another training may have begun there in the meantime.
+        check_folder(out, options.resume, options.overwrite)
+        stack.callback(remove_empty, created)
     if not options.resume:
         return {}
     record = read_record(out)
@@ -260,11 +273,12 @@ def _start(
 ) -> Callable[[Progress], None]:
     """Makes the run's folder, and what shows the training, until the stack is closed."""
     out = options.out
-    if not out.is_dir():
-        with naming(out):
-            out.mkdir(parents=True)
-        _write_alone(out, stack)
     settle = shown.enter_context(replacing_run(out)) if options.overwrite else _nothing
+    if (out / ASIDE).is_dir():
+        note(
+            f"the run that was in {out} is deleted with the new one's first checkpoint, also one "
+            "that Ctrl-C writes"
+        )
     for place in (out, out / "samples", out / "model", out / "best", out / "checkpoints"):
         clear_unfinished(place)
     write_record(out, options.preset, options.command, config, sources, processes.count)

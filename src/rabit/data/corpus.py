@@ -181,8 +181,12 @@ class SourceCorpus(Dataset[Sample]):
             paired = other == own
         truth = self._source.load(own)
         exemplar = truth if other == own else self._source.load(other)
-        name = str(PurePosixPath(self._source.names[own]).with_suffix(""))
-        return make_sample(truth, view, exemplar, exemplar_view, paired, name, place, jitter)
+        name, lender = (
+            str(PurePosixPath(self._source.names[i]).with_suffix("")) for i in (own, other)
+        )
+        return make_sample(
+            truth, view, exemplar, exemplar_view, paired, name, place, jitter, lender
+        )
 
     def _draw_exemplar(self, index: int, rng: np.random.Generator) -> int:
         """Draws the picture that a training sample's exemplar is a view of."""
@@ -262,6 +266,18 @@ def middle(fit: Fit) -> tuple[float, float] | None:
     return (0.5, 0.5) if fit == "crop" else None
 
 
+def cover(view: View, picture: Picture, place: tuple[float, float], name: str) -> View:
+    """Returns the view of a picture that keeps its shape, see `View.covered`.
+
+    Raises:
+        ValueError: the picture is too thin for that; it is named.
+    """
+    try:
+        return view.covered(picture.size, place)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
 def make_sample(
     truth: Picture,
     view: View,
@@ -271,6 +287,7 @@ def make_sample(
     name: str,
     place: tuple[float, float] | None = None,
     jitter: ColourJitter | None = None,
+    lender: str | None = None,
 ) -> Sample:
     """Makes a sample of two pictures, each in a view of its own, and both in changed colours.
 
@@ -284,13 +301,14 @@ def make_sample(
         place: which part is seen of a picture that keeps its shape, as in `View.covered`; None to
             have both stretched.
         jitter: what their colours become; None to leave them.
+        lender: the exemplar's name in errors; None where it is the sample's.
+
+    Raises:
+        ValueError: a picture that keeps its shape is too thin for that; it is named.
     """
     if place is not None:
-        try:
-            view = view.covered(truth.size, place)
-            exemplar_view = exemplar_view.covered(exemplar.size, place)
-        except ValueError as error:
-            raise ValueError(f"{name} or its exemplar: {error}") from error
+        view = cover(view, truth, place, name)
+        exemplar_view = cover(exemplar_view, exemplar, place, lender or name)
     images = [exemplar.image(exemplar_view), truth.image(view)]
     if jitter is not None:
         images = [jitter.image(image) for image in images]

@@ -70,7 +70,8 @@ class FeatureCache:
     A shard holds the features of `SHARD` pictures in the order of the list, with name, size and
     time of change of each in its header, and appears complete or not at all. Killed at any moment
     the folder holds what was done, and the next run ends with the same files as one that was never
-    stopped. A shard that is damaged, or describes files that have changed, counts as missing.
+    stopped. A shard that is damaged, was made with other settings, or describes files that have
+    changed, counts as missing.
     Nothing is unpickled.
 
     Args:
@@ -160,7 +161,7 @@ class FeatureCache:
                     fresh = compute([where[picture] for picture in missing])
                     rows |= dict(zip(missing, fresh, strict=True))
                 ready[path] = np.stack([rows.pop(picture) for picture in wanted])
-                _write_shard(path, wanted, ready[path])
+                _write_shard(path, wanted, ready[path], self.settings)
                 computed += len(missing)
             done += len(wanted)
             if progress is not None:
@@ -176,7 +177,7 @@ class FeatureCache:
         """Reads the shards that are as wanted, and the rows that now belong to another shard."""
         ready, rows = {}, {}
         for path in sorted(self.folder.glob(_SHARDS)):
-            stored = _read_shard(path)
+            stored = _read_shard(path, self.settings)
             if stored is None:
                 continue
             if stored.pictures == shards.get(path):
@@ -203,25 +204,29 @@ def _read_description(path: Path) -> Settings | None:
     return settings if isinstance(settings, dict) and found.get("what") == _WHAT else None
 
 
-def _write_shard(path: Path, pictures: Sequence[PictureFile], features: Features) -> None:
+def _write_shard(
+    path: Path, pictures: Sequence[PictureFile], features: Features, settings: Settings
+) -> None:
     features = np.ascontiguousarray(features, dtype=np.float32)
     record = {
         "pictures": [[picture.name, picture.size, picture.changed] for picture in pictures],
         "checksum": zlib.crc32(features.tobytes()),
+        "settings": settings,
     }
     # One entry: safetensors writes several in an order that differs from run to run.
     data = save({"features": features}, {"record": json.dumps(record)})
     write_files({path: data}, overwrite=True)
 
 
-def _read_shard(path: Path) -> _Shard | None:
-    """Reads a shard; None where it is missing, damaged or something else."""
+def _read_shard(path: Path, settings: Settings) -> _Shard | None:
+    """Reads a shard; None where it is missing, damaged or made with other settings."""
     try:
         with safe_open(path, framework="np") as file:
             record = json.loads((file.metadata() or {})["record"])
             features = file.get_tensor("features")
         pictures = tuple(_picture(*entry) for entry in record["pictures"])
         intact = record["checksum"] == zlib.crc32(features.tobytes())
+        intact = intact and record["settings"] == settings
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError):
         return None
     fits = features.ndim == 2 and len(features) == len(pictures) and features.dtype == np.float32

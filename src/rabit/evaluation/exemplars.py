@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
+import torch.nn.functional as F
 
 from rabit.config import Fit
 from rabit.data.batch import PictureCondition, Sample
-from rabit.data.corpus import SourceCorpus, make_sample, middle
+from rabit.data.corpus import SourceCorpus, cover, make_sample, middle
 from rabit.data.images import to_tensor
 from rabit.data.scenes import Scenes
 from rabit.data.source import Source, TestPair
@@ -136,19 +137,23 @@ class Edited:
         return make_sample(pair.truth, self.view, pair.exemplar, self.view, True, pair.name, place)
 
     def _place(self, pair: TestPair) -> tuple[float, float]:
-        """Returns which part is seen: the edit in its middle, or as near as can be."""
+        """Returns which part is seen: of those with most of the edit the one around its middle."""
         size = pair.truth.size
         whole = View.whole(size)
         after, before = (side.condition(whole).regions for side in (pair.truth, pair.exemplar))
-        seen = self.view.covered(size)
+        seen, edited = cover(self.view, pair.truth, (0.5, 0.5), pair.name), after != before
         place = []
         for axis in (0, 1):
-            where = (after != before).any(dim=1 - axis).nonzero()
-            over = seen.scaled[axis] - seen.size[axis]
+            changed, over = edited.sum(1 - axis), seen.scaled[axis] - seen.size[axis]
+            where = changed.nonzero()
             if not len(where) or not over:
                 place.append(0.5)
                 continue
-            centre = float(where.min() + where.max() + 1) / 2 / size[axis]
-            first = centre * seen.scaled[axis] - seen.size[axis] / 2
-            place.append(min(max(first / over, 0.0), 1.0))
+            factor = size[axis] / seen.scaled[axis]
+            ends = torch.arange(over + 1)[:, None] + torch.tensor([0, seen.size[axis]])
+            shown = F.pad(changed.cumsum(0), (1, 0))[(ends * factor).round().long()].diff()[:, 0]
+            middle = float(where.min() + where.max() + 1) / 2
+            away = (ends.double().mean(1) * factor - middle).abs()
+            away[shown < shown.max()] = torch.inf
+            place.append(int(away.argmin()) / over)
         return place[0], place[1]

@@ -16,14 +16,17 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from rabit.writing import WriteError, is_partial, write_files
+from rabit.writing import WriteError, is_partial, naming, write_files
 
 RECORD = "evaluation.json"
 CONDITIONS, EXEMPLARS, TRUTH = "conditions", "exemplars", "truth"
 RESERVED = (CONDITIONS, EXEMPLARS, TRUTH)
 """Folders of pictures that are no method's."""
 
-TOLD = "told"
+SUMMARIES = ("figures.json", "figures.csv", "tables.md", "report.html")
+"""Files that are made of all figures."""
+
+LABEL, DIGEST, TOLD = "test set", "digest", "told"
 _GROWING = ("methods", "networks")
 _FOLDERS = ("pictures", "warped", "figures")
 _SAFE = re.compile(r"[^\w.+-]+")
@@ -136,8 +139,10 @@ class EvaluationFolder:
     def _require_same(self, there: Mapping[str, Any], record: Mapping[str, Any]) -> None:
         """Raises if the folder's evaluation is another one."""
         advice = "choose another --out, or --overwrite to begin anew"
+        # Of one test set the name may change, with that of the folder that it is in.
+        passed = (*_GROWING, TOLD, *([LABEL] if there.get(DIGEST) == record.get(DIGEST) else []))
         for field, value in record.items():
-            if field not in (*_GROWING, TOLD) and there.get(field) != value:
+            if field not in passed and there.get(field) != value:
                 raise ValueError(
                     f"{self.root} holds an evaluation with another {field}: found "
                     f"{_short(there.get(field))}, expected {_short(value)}; {advice}"
@@ -159,7 +164,10 @@ class EvaluationFolder:
                 path.unlink(missing_ok=True)
 
     def _clear(self) -> None:
-        """Deletes the pictures and figures; the record stays until another takes its place."""
+        """Deletes what was made; the record stays until another takes its place."""
+        for name in SUMMARIES:
+            with naming(self.root / name):
+                (self.root / name).unlink(missing_ok=True)
         for name in _FOLDERS:
             try:
                 shutil.rmtree(self.root / name)

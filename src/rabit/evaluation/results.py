@@ -25,6 +25,7 @@ from rabit.inference import Translator
 from rabit.writing import write_files
 
 PAIRS = "pairs.csv"
+_COLUMNS = ("name", "part", "condition", "exemplar", "exemplar_condition")
 BASELINE = "baseline"
 """The kind of methods that need no network."""
 
@@ -191,12 +192,20 @@ def export_pairs(
         The number of pairs.
 
     Raises:
-        FileExistsError: there are files and they may not be replaced.
+        FileExistsError: there are files and they may not be replaced, or are no earlier export's.
     """
-    if folder.exists() and any(folder.iterdir()) and not overwrite:
-        raise FileExistsError(f"{folder} is not empty; give another folder, or --overwrite")
+    if folder.exists() and any(folder.iterdir()):
+        if not overwrite:
+            raise FileExistsError(f"{folder} is not empty; give another folder, or --overwrite")
+        if not _is_export(folder):
+            raise FileExistsError(
+                f"{folder} holds other files than exported pairs, which --overwrite does not "
+                "replace; give another folder"
+            )
+    # Without rows until all pictures are there, so that an export that was stopped is known.
+    write_files({folder / PAIRS: _csv([_COLUMNS])}, overwrite=True)
     total = sum(len(samples) for samples in test.parts().values())
-    rows = [("name", "part", "condition", "exemplar", "exemplar_condition")]
+    rows = [_COLUMNS]
     for part, samples in test.parts().items():
         for index, sample in enumerate(every(samples)):
             name = file_name(part, index)
@@ -209,14 +218,26 @@ def export_pairs(
                          f"exemplar_conditions/{name}.png"))  # fmt: skip
             if progress is not None:
                 progress(len(rows) - 1, total)
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
     classes = "\n".join(test.classes) + "\n"
     write_files(
-        {folder / PAIRS: text.getvalue().encode(), folder / "classes.txt": classes.encode()},
-        overwrite=True,
+        {folder / PAIRS: _csv(rows), folder / "classes.txt": classes.encode()}, overwrite=True
     )
     return total
+
+
+def _csv(rows: Sequence[Sequence[str]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _is_export(folder: Path) -> bool:
+    """Tells whether a folder holds exported pairs, perhaps not all."""
+    try:
+        with (folder / PAIRS).open("rb") as lines:
+            return lines.readline() == _csv([_COLUMNS])
+    except OSError:
+        return False
 
 
 def _condition_files(condition: PictureCondition, test: TestSet) -> dict[str, bytes]:

@@ -132,9 +132,11 @@ def summarise(
         )
         rows: list[Row] = []
         for method in methods:
-            found = stacked(list(figures_of(method, test, name, folder)))
-            if "seconds" in found:
-                seconds.setdefault(method.name, []).append(found["seconds"])
+            batches = list(figures_of(method, test, name, folder))
+            # Pictures of a batch that was stopped before it was measured have no times.
+            timed = [batch["seconds"] for batch in batches if "seconds" in batch]
+            seconds.setdefault(method.name, []).extend(timed)
+            found = stacked(batches)
             pictures = [folder.picture(method.folder, n) for n in names]
             swd = sliced.figure(pictures)
             maps = None
@@ -165,7 +167,7 @@ def summarise(
                 int(truth["paired"].sum()),
             )
         )
-    means = {name: float(torch.cat(values).mean()) for name, values in seconds.items()}
+    means = {name: float(torch.cat(values).mean()) for name, values in seconds.items() if values}
     return Evaluation(tuple(parts), means)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 import threading
@@ -99,13 +100,19 @@ class Database:
         digest: of the study.
         sheets: how many there are.
         now: the clock, in seconds since 1970.
+        read: whether it is only read, and nothing is written to the disk.
 
     Raises:
-        ValueError: the file is no database, or another study's.
+        ValueError: the file is no database, or not this study's.
     """
 
     def __init__(
-        self, path: Path, digest: str, sheets: int, now: Callable[[], float] = time.time
+        self,
+        path: Path,
+        digest: str,
+        sheets: int,
+        now: Callable[[], float] = time.time,
+        read: bool = False,
     ) -> None:
         self.path = path
         self.sheets = sheets
@@ -116,11 +123,18 @@ class Database:
                 self.connection = opened.enter_context(
                     closing(
                         sqlite3.connect(
-                            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+                            _read_only(path) if read else path,
+                            timeout=_PATIENCE,
+                            isolation_level=None,
+                            check_same_thread=False,
+                            uri=read,
                         )
                     )
                 )
-                row = self._prepare(digest)
+                tables = self.connection.execute("SELECT name FROM sqlite_master").fetchall()
+                if ("study",) not in tables and (tables or read):
+                    raise ValueError(f"{path}: holds no answers to a study; name another database")
+                row = self._study() if read else self._prepare(digest)
                 opened.pop_all()  # all went well: it stays open
         except sqlite3.DatabaseError as error:
             raise ValueError(f"{path}: cannot be used as the database ({error})") from error
@@ -136,9 +150,13 @@ class Database:
         with self._writing() as connection:
             for statement in _SCHEMA.split(";"):
                 connection.execute(statement)
-            row: tuple[str] | None = connection.execute("SELECT digest FROM study").fetchone()
+            row = self._study()
             if row is None:
                 connection.execute("INSERT INTO study VALUES (?)", (digest,))
+        return row
+
+    def _study(self) -> tuple[str] | None:
+        row: tuple[str] | None = self.connection.execute("SELECT digest FROM study").fetchone()
         return row
 
     def close(self) -> None:
@@ -289,3 +307,10 @@ class Database:
                 self.connection.execute("ROLLBACK")
                 raise
             self.connection.execute("COMMIT")
+
+
+def _read_only(path: Path) -> str:
+    """Returns the address of a file that is not written to, also where no file can be made."""
+    log = path.with_name(f"{path.name}-wal")
+    still = not os.access(path.parent, os.W_OK) and not log.exists()
+    return f"{path.absolute().as_uri()}?mode=ro{'&immutable=1' if still else ''}"

@@ -199,6 +199,22 @@ def load_study(folder: Path) -> LoadedStudy:
     return LoadedStudy(study, digest(path.read_text(encoding="utf-8")), folder)
 
 
+def require_pictures(loaded: LoadedStudy) -> None:
+    """Refuses a study whose pictures are not all there.
+
+    Raises:
+        FileNotFoundError: one is missing; it is named.
+    """
+    names = [f"{picture.id}.png" for picture in loaded.study.pictures]
+    folder = loaded.folder / PICTURES
+    missing = [name for name in names if not (folder / name).is_file()]
+    if missing:
+        raise FileNotFoundError(
+            f"{folder / missing[0]}: no such file, and {len(missing)} of {len(names)} pictures are "
+            "missing; bring them back, or make the study again: rabit study make --overwrite"
+        )
+
+
 def load_key(loaded: LoadedStudy) -> Key:
     """Reads the key of a study.
 

@@ -120,6 +120,8 @@ def make_study(
         )
         names = _write(study, album.key, trials, manifest, work / "new", out)
         earlier = replaceable(out, lambda: _own_files(out), names, "study's files", overwrite)
+        # What lists the files leaves last and comes first: killed in between, they are known.
+        earlier.sort(key=lambda name: name == Path(STUDY))
         with naming(out):
             replace_files(out, earlier, names, work)
     return Made(

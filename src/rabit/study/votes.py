@@ -61,7 +61,7 @@ def votes_from_database(path: Path, loaded: LoadedStudy) -> list[Voter]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file; serve the study, or name the database")
     trials = _trials(loaded)
-    database = Database(path, loaded.digest, len(loaded.study.sheets))
+    database = Database(path, loaded.digest, len(loaded.study.sheets), read=True)
     try:
         raters, answers = database.raters(), database.answers()
     finally:

@@ -22,7 +22,7 @@ from rabit.layers.weights import read_tensors
 from rabit.model.discriminator import Discriminator
 from rabit.model.network import TranslationNetwork, build_discriminator, build_network
 from rabit.model.storage import UNFINISHED, writing_tensors
-from rabit.writing import WORK_PREFIX, file_digest, naming, workplace
+from rabit.writing import WORK_PREFIX, file_digest, is_partial, naming, workplace
 
 FORMAT = 2
 STATE = "state.pt"
@@ -220,7 +220,8 @@ def remove_checkpoint(path: Path) -> None:
 
 def clear_unfinished(folder: Path) -> None:
     """Removes what a killed process left of files and checkpoints that it wrote or removed."""
-    for path in [*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{UNFINISHED}*")]:
+    left = (path for path in folder.glob(".*.part") if is_partial(path.name))
+    for path in [*folder.glob(f"{WORK_PREFIX}*"), *folder.glob(f"{UNFINISHED}*"), *left]:
         if path.is_dir():
             shutil.rmtree(path)
         else:

@@ -1,4 +1,4 @@
-"""Stopping between two steps: Ctrl-C, and the signal by which clusters end a job."""
+"""Stopping between two steps: by Ctrl-C, the end of a cluster's job, or a closed terminal."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_HANGUP: list[signal.Signals] = [signal.SIGHUP] if hasattr(signal, "SIGHUP") else []
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *_HANGUP)
 
 
 @contextmanager
 def stop_on_interrupt() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C or SIGTERM into an event, so that a step is never left half done.
+    """Turns the first Ctrl-C, SIGTERM or SIGHUP into an event, so that no step is left half done.
 
     A second one of the same kind interrupts at once; torchrun sends a SIGTERM after each Ctrl-C, so
     one of each kind does not. Outside the main thread, where Python delivers no signals, the
@@ -24,12 +25,15 @@ def stop_on_interrupt() -> Iterator[threading.Event]:
         yield stop
         return
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    for number in _HANGUP:
+        if before[number] == signal.SIG_IGN:  # as nohup has it
+            del before[number]
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         stop.set()
         signal.signal(number, before[signal.Signals(number)])
 
-    for number in SIGNALS:
+    for number in before:
         signal.signal(number, interrupt)
     try:
         yield stop

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch.utils.data import DataLoader
 
 from rabit.config import ExemplarMix
@@ -75,6 +76,18 @@ def test_every_picture_comes_once_with_its_own_sample(
         yielded = sorted(itertools.chain(*parts), key=lambda sample: sample.name)
         assert_same_samples(yielded, sorted(expected, key=lambda sample: sample.name))
         assert max(map(len, parts)) - min(map(len, parts)) <= 2
+
+
+def test_pictures_may_keep_their_shape(source: ShardSource) -> None:
+    size = (SIZE[0], 2 * SIZE[1])
+    yielded = sorted(ShardStream(source, size, seed=3, fit="crop"), key=lambda each: each.name)
+    expected = SourceCorpus(source, size, seed=3, fit="crop")
+    assert_same_samples(yielded, sorted(expected, key=lambda sample: sample.name))
+    stretched = SourceCorpus(source, size, seed=3)
+    assert any(
+        not torch.equal(one.truth, other.truth)
+        for one, other in zip(expected, stretched, strict=True)
+    )
 
 
 def test_the_parts_of_processes_are_parts_of_one_order(source: ShardSource) -> None:

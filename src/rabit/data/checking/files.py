@@ -34,6 +34,9 @@ from rabit.data.text import require_file
 SMALLEST = 64
 """Photographs with a shorter side are warned of."""
 
+THIN = 50
+"""Photographs that are more times as long as wide are warned of."""
+
 _JPEG = b"\xff\xd8"
 _ALPHA = ("LA", "La", "PA", "RGBA", "RGBa")
 
@@ -85,7 +88,7 @@ def check_photograph(path: Path, pixels: UInt8[np.ndarray, "H W 3"] | None = Non
         return FileFacts((explain(path, error),))
     turned = pixels.shape[:2] != (image.height, image.width)
     size = (size[1], size[0]) if turned else size
-    findings = _small(path, size)
+    findings = _small(path, size) + _thin(path, size)
     if _is_transparent(image):
         text = (
             f"{path}: has transparent places, which are read as white; fill them if that is wrong"
@@ -110,7 +113,7 @@ def check_pixels_of(path: Path, pixels: UInt8[np.ndarray, "H W 3"]) -> FileFacts
     """
     size = _size(pixels)
     digest = blake2b(repr(size).encode() + pixels.tobytes()).digest()
-    found = tuple(_small(path, size))
+    found = tuple(_small(path, size) + _thin(path, size))
     return FileFacts(found, size, digest=digest, drawing=draw_strengths(pixels))
 
 
@@ -245,6 +248,13 @@ def _small(path: Path, size: tuple[int, int]) -> list[Finding]:
         return []
     text = f"{path}: only {spell(size)} pixels; use larger photographs if there are any"
     return [Finding("small", (path,), text)]
+
+
+def _thin(path: Path, size: tuple[int, int]) -> list[Finding]:
+    if max(size) <= THIN * min(size):
+        return []
+    text = f"{path}: a strip of {spell(size)} pixels, which --fit crop may refuse; cut or remove it"
+    return [Finding("thin", (path,), text)]
 
 
 def _is_transparent(image: Image.Image) -> bool:

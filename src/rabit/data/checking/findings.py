@@ -17,6 +17,7 @@ WARNINGS = {
     "odd-size": "a size that few photographs have",
     "small": "a photograph that training would enlarge much",
     "stray": "a file that is not read",
+    "thin": "a photograph that is a strip",
     "transparent-photograph": "a photograph with transparent places",
     "unused-class": "classes that no map has",
 }

@@ -9,6 +9,7 @@ from itertools import count
 import numpy as np
 
 from rabit.config import FITS, Fit
+from rabit.data.corpus import cover
 from rabit.data.edits.compose import KINDS, EditKind, ObjectEdit, make_edit
 from rabit.data.edits.objects import ObjectRules, find_objects
 from rabit.data.faces import FacePicture
@@ -153,6 +154,6 @@ def _read(source: Source, index: int, size: tuple[int, int] | None, fit: Fit) ->
         )
     view = View.whole(picture.size if size is None else size)
     if fit == "crop":
-        view = view.covered(picture.size)
+        view = cover(view, picture, (0.5, 0.5), str(source.files(index)[0]))
     # Where classes overlap, as glasses do a face, the regions tell what is in front.
     return SemanticPicture(picture.image(view), picture.condition(view).regions.numpy())

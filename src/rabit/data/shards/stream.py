@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int64
 from torch.utils.data import IterableDataset, get_worker_info
 
-from rabit.config import ExemplarMix
+from rabit.config import ExemplarMix, Fit
 from rabit.data.batch import Sample
 from rabit.data.corpus import SourceCorpus
 from rabit.data.shards.source import ShardSource
@@ -34,6 +34,7 @@ class ShardStream(IterableDataset[Sample]):
         window: how many pictures are shuffled together, 1 or more; 1 keeps the order in shards.
         rank: number of this process, from 0.
         world: number of processes.
+        fit: what becomes of pictures of another shape, see `SourceCorpus`.
 
     Raises:
         ValueError: the references or an argument are not as described; a file is named.
@@ -49,13 +50,14 @@ class ShardStream(IterableDataset[Sample]):
         window: int = 1024,
         rank: int = 0,
         world: int = 1,
+        fit: Fit = "stretch",
     ) -> None:
         if window < 1:
             raise ValueError(f"window is {window}, expected 1 or more pictures")
         if not 0 <= rank < world:
             raise ValueError(f"rank is {rank} of {world} processes, expected 0 to {world - 1}")
         self._per_shard = source.index.per_shard
-        self._corpus = SourceCorpus(source, size, seed, True, mix, indices)
+        self._corpus = SourceCorpus(source, size, seed, True, mix, indices, fit=fit)
         self._pictures = np.arange(len(source)) if indices is None else np.array(indices)
         self._seed = seed
         self._window = window
