@@ -259,7 +259,7 @@ def test_how_trainings_ended_is_told(
         (("ablate", "table6", "--preset", "deepfashion"), "deepfashion"),
         (
             ("ablate", "table6", "--set", 'model.fit="crop"'),
-            "model.fit is crop, which is for data that is a folder",
+            "model.fit is crop (--fit), which is for data that is a folder",
         ),
     ],
 )

@@ -334,7 +334,7 @@ def test_a_folder_without_pairs_can_be_previewed(
         (["--set", 'model.condition.classes=["a","b"]'], "--set model.condition…: the classes"),
         (["--set", "model.condition.kind=edge"], "--set model.condition…: the classes"),
         (["--fit", "pad"], "--fit is 'pad', expected one of stretch, crop"),
-        (["--fit", "crop"], "--fit crop: it is for data that is a folder"),
+        (["--fit", "crop"], "model.fit is crop (--fit), which is for data that is a folder"),
         (["--set", "train.window=0.5"], "scenes has no pictures to show windows of"),
         (["--set", "train.window=0.7"], "image_size (128, 128) have (89.6, 89.6) pixels"),
         (["--set", "train.window=1.5"], "train.window is 1.5, expected a share above 0"),

@@ -9,7 +9,13 @@ from pathlib import Path
 from rabit.ablation.budgets import common_experiment, find_budget
 from rabit.ablation.plan import Run, plan_runs, state_of
 from rabit.ablation.rows import EXTRAS_TABLE, Row, table_rows
-from rabit.app.corpora import DataOptions, OpenData, held_out_pictures, open_data
+from rabit.app.corpora import (
+    DataOptions,
+    OpenData,
+    held_out_pictures,
+    open_data,
+    require_fit_of_scenes,
+)
 from rabit.app.evaluate_networks import NetworkOptions
 from rabit.app.options import override
 from rabit.app.run_folder import HELD_OUT, read_held_out
@@ -137,11 +143,8 @@ def _plan_rows(
         common_experiment(budget, opened.channels, opened.kind, preset, options.steps), options
     )
     _require_loss_weights(experiment.losses, options)
-    if opened.source is None and experiment.model.fit != "stretch":
-        raise ValueError(
-            f"model.fit is {experiment.model.fit}, which is for data that is a folder; scenes are "
-            "made at the model's size"
-        )
+    if opened.source is None:
+        require_fit_of_scenes(experiment.model)
     given = {
         "--layout": options.layout,
         "--condition": options.condition,

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from rabit.app.errors import note
-from rabit.config import ExperimentConfig, Kind
+from rabit.config import ExperimentConfig, Kind, ModelConfig
 from rabit.data.batch import Batch, collate
 from rabit.data.corpus import FEWEST_PICTURES, SourceCorpus, split_indices
 from rabit.data.edges import EDGE_CHANNELS
@@ -173,6 +173,19 @@ def held_out_pictures(path: Path, opened: OpenData) -> tuple[str, ...]:
     return listed_pictures(path, source)
 
 
+def require_fit_of_scenes(model: ModelConfig) -> None:
+    """Refuses to crop scenes.
+
+    Raises:
+        ValueError: the model has pictures cropped.
+    """
+    if model.fit != "stretch":
+        raise ValueError(
+            f"model.fit is {model.fit} (--fit), which is for data that is a folder; scenes are "
+            "made at the model's size"
+        )
+
+
 def training_data(
     opened: OpenData,
     config: ExperimentConfig,
@@ -204,11 +217,7 @@ def training_data(
                 f"train.window is {config.train.window}, but --data scenes has no pictures to show "
                 "windows of; leave it at 1, and choose a smaller --size"
             )
-        if config.model.fit != "stretch":
-            raise ValueError(
-                f"--fit {config.model.fit}: it is for data that is a folder; scenes are made at "
-                "the model's size"
-            )
+        require_fit_of_scenes(config.model)
         if seed >= PREVIEW_SEED:
             raise ValueError(
                 f"seed {seed} for training on scenes, expected one below {PREVIEW_SEED}; seeds "

@@ -152,8 +152,8 @@ class Edited:
             factor = size[axis] / seen.scaled[axis]
             ends = torch.arange(over + 1)[:, None] + torch.tensor([0, seen.size[axis]])
             shown = F.pad(changed.cumsum(0), (1, 0))[(ends * factor).round().long()].diff()[:, 0]
-            middle = float(where.min() + where.max() + 1) / 2
-            away = (ends.double().mean(1) * factor - middle).abs()
+            centre = float(where.min() + where.max() + 1) / 2
+            away = (ends.double().mean(1) * factor - centre).abs()
             away[shown < shown.max()] = torch.inf
             place.append(int(away.argmin()) / over)
         return place[0], place[1]
