@@ -12,13 +12,19 @@ WEB := $(VENV)/.installed-web
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: test demo editor format clean
+.PHONY: test types tests demo editor format clean
 
 test: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy src tests
 	$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory -j2 types tests
+
+# One process, which the tests need not wait for.
+types: $(DEV)
+	$(BIN)/mypy src tests
+
+tests: $(DEV)
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 demo: $(RUN)

@@ -23,9 +23,11 @@ def chromium() -> Iterator[Browser]:
         pytest.importorskip(
             package, reason=f"the page needs {package}: pip install 'rabit-translation[web]'"
         )
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    # The first has no window that is not shown, and takes two thirds of the others' time.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    path = next(filter(None, map(shutil.which, names)), None)
     if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
+        pytest.skip("no chromium: apt-get install chromium-headless-shell")
     with playwright.sync_playwright() as driver:
         started = driver.chromium.launch(
             executable_path=path, args=["--no-sandbox", "--disable-gpu"]

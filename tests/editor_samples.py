@@ -4,39 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
+from forking import forked
 from study_samples import Client, Reply, free_port
-
-_SERVE = """
-import json, sys
-import torch
-from rabit.editor.checks import Limits
-from rabit.editor.listening import bind, run_server
-from rabit.editor.queueing import FairQueue
-from rabit.editor.server import make_app
-from rabit.editor.service import Service, load_models
-given = json.loads(sys.argv[1])
-torch.set_num_threads(given["threads"])
-models = load_models(given["models"], "cpu")
-service = Service(models, Limits(**given["limits"]))
-app = make_app(
-    service, token=given["token"], queue=FairQueue(most=given["queue"]), timeout=given["timeout"]
-)
-run_server(app, bind("127.0.0.1", given["port"]))
-"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,7 @@ class EditorClient(Client):
 class RunningEditor:
     """A server process and a client of it; the client has the server's token, if there is one."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     client: EditorClient
     port: int
 
@@ -104,34 +86,38 @@ def serving_editor(
         limits: other than the usual ones, by the names of `Limits`.
     """
     port = free_port()
-    given = {
-        "models": models,
-        "token": token,
-        "queue": queue,
-        "timeout": timeout,
-        "threads": threads,
-        "limits": limits,
-        "port": port,
-    }
-    paths = os.pathsep.join(os.path.abspath(path) for path in sys.path if path)
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, json.dumps(given)],
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": paths, **(environment or {})},
-    )
-    try:
+    arguments = (models, token, queue, timeout, threads, limits, port)
+    with forked(_serve, *arguments, cwd=cwd, environment=environment) as process:
         client = EditorClient(port, token or "")
-        await_editor(process, client)
+        await_editor(client, lambda: process.exitcode)
         yield RunningEditor(process, client, port)
-    finally:
-        process.kill()
-        process.wait()
 
 
-def await_editor(process: subprocess.Popen[bytes], client: Client) -> None:
-    """Waits until a server answers."""
+def _serve(
+    models: Sequence[str],
+    token: str | None,
+    queue: int,
+    timeout: float,
+    threads: int,
+    limits: Mapping[str, int],
+    port: int,
+) -> None:
+    from rabit.editor.checks import Limits
+    from rabit.editor.listening import bind, run_server
+    from rabit.editor.queueing import FairQueue
+    from rabit.editor.server import make_app
+    from rabit.editor.service import Service, load_models
+
+    torch.set_num_threads(threads)
+    service = Service(load_models(models, "cpu"), Limits(**limits))
+    app = make_app(service, token=token, queue=FairQueue(most=queue), timeout=timeout)
+    run_server(app, bind("127.0.0.1", port))
+
+
+def await_editor(client: Client, exit_code: Callable[[], int | None]) -> None:
+    """Waits until a server answers, or has ended."""
     for _ in range(1200):
-        assert process.poll() is None, "the server has ended"
+        assert exit_code() is None, "the server has ended"
         try:
             client.get("/api/models")
         except OSError:
@@ -162,7 +148,7 @@ def small_recipe(seed: int = 0, size: tuple[int, int] = (32, 32)) -> dict[str, A
     }
 
 
-def resident_bytes(process: subprocess.Popen[bytes]) -> int:
+def resident_bytes(process: BaseProcess) -> int:
     """Returns how much memory a process holds; Linux only."""
     pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")

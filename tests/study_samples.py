@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from forking import forked
 from rabit.study.files import DATABASE, LoadedStudy, load_study
 from rabit.study.make import make_study
 from rabit.study.manifest import Manifest, make_manifest, picture_folders
 
 METHODS = ("alpha", "beta", "gamma")
 SIZE = (24, 16)
-
-_SERVE = """
-import sys
-from pathlib import Path
-import uvicorn
-from rabit.study.database import Database
-from rabit.study.files import load_study
-from rabit.study.served import Served
-from rabit.study.server import LOOPBACK, make_app
-folder = Path(sys.argv[1])
-port, invited, most = (int(text) for text in sys.argv[2:])
-loaded = load_study(folder)
-database = Database(folder / "answers.sqlite", loaded.digest, len(loaded.study.sheets))
-app = make_app(Served(loaded, database, not invited, most), LOOPBACK)
-uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
-"""
 
 
 def write_pictures(
@@ -151,11 +134,11 @@ def free_port() -> int:
         return port
 
 
-def await_server(process: subprocess.Popen[bytes], port: int) -> Client:
-    """Waits until a server answers."""
+def await_server(port: int, exit_code: Callable[[], int | None]) -> Client:
+    """Waits until a server answers, or has ended."""
     client = Client(port)
     for _ in range(600):
-        assert process.poll() is None, "the server has ended"
+        assert exit_code() is None, "the server has ended"
         try:
             client.get("/api/study")
         except OSError:
@@ -169,7 +152,7 @@ def await_server(process: subprocess.Popen[bytes], port: int) -> Client:
 class Running:
     """A server process and a client of it without a token."""
 
-    process: subprocess.Popen[bytes]
+    process: BaseProcess
     client: Client
 
 
@@ -179,15 +162,22 @@ def serving(
 ) -> Iterator[Running]:
     """Serves a study by a process of its own; its answers lie in the study's folder."""
     port = free_port() if port is None else port
-    process = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, folder, str(port), str(int(invited)), str(most_raters)],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
-    )
-    try:
-        yield Running(process, await_server(process, port))
-    finally:
-        process.kill()
-        process.wait()
+    with forked(_serve, folder, port, invited, most_raters) as process:
+        yield Running(process, await_server(port, lambda: process.exitcode))
+
+
+def _serve(folder: Path, port: int, invited: bool, most_raters: int) -> None:
+    import uvicorn
+
+    from rabit.serving import LOOPBACK
+    from rabit.study.database import Database
+    from rabit.study.served import Served
+    from rabit.study.server import make_app
+
+    loaded = load_study(folder)
+    database = Database(database_of(folder), loaded.digest, len(loaded.study.sheets))
+    app = make_app(Served(loaded, database, not invited, most_raters), LOOPBACK)
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning", access_log=False)
 
 
 def database_of(folder: Path) -> Path:

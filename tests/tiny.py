@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from functools import cache
 from typing import Any
 
 import torch
@@ -12,6 +13,7 @@ from rabit.data.batch import Batch, collate
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
 from rabit.layers.perceptual import load_backbone
+from rabit.layers.vgg import Vgg
 from rabit.presets import preset
 from rabit.training.checkpoint import TrainState
 from rabit.training.engine import Engine
@@ -49,10 +51,16 @@ def tiny_batch(count: int = 2, size: int = 64, seed: int = 3) -> Batch:
     return collate([scenes[i] for i in range(count)], len(CLASSES))
 
 
+@cache
+def random_network() -> Vgg | None:
+    """Returns the perceptual backbone without a file."""
+    return load_backbone("random")
+
+
 def step(state: TrainState, batch: Batch, sees_map: bool = True) -> dict[str, float]:
     """Takes a training step with one batch, in one process."""
     engine = Engine(state, Processes())
-    return train_step(engine, load_backbone("random"), [batch], sees_map)
+    return train_step(engine, random_network(), [batch], sees_map)
 
 
 def in_float64(batch: Batch) -> Batch:

@@ -33,7 +33,7 @@ def served(port: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         stderr=subprocess.STDOUT,
     )
     try:
-        await_editor(process, EditorClient(port))
+        await_editor(EditorClient(port), process.poll)
         yield process
     finally:
         process.kill()

@@ -317,7 +317,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
     pytest.importorskip("uvicorn", reason="the page needs uvicorn")
     folder, port = small_study(tmp_path).folder, free_port()
     with served(folder, port) as process:
-        rater = await_server(process, port).start()
+        rater = await_server(port, process.poll).start()
         trials = rater.get("/api/session").json()["trials"]
         for number, trial in enumerate(trials[:4]):
             choice = trial["choices"][1]["id"]
@@ -325,7 +325,7 @@ def test_a_killed_server_goes_on_where_it_was(tmp_path: Path) -> None:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     with served(folder, port) as process:
-        await_server(process, port)
+        await_server(port, process.poll)
         told = Client(port, rater.token).get("/api/session").json()
         assert told["answers"] == {t["id"]: t["choices"][1]["id"] for t in trials[:4]}
 
@@ -335,7 +335,7 @@ def test_ctrl_c_ends_the_server(tmp_path: Path) -> None:
     pytest.importorskip("uvicorn", reason="the page needs uvicorn")
     folder, port = small_study(tmp_path).folder, free_port()
     with served(folder, port, "--host", "127.0.0.1", "--public") as process:
-        client = await_server(process, port)
+        client = await_server(port, process.poll)
         named = client.send("GET", "/api/study", None, {"Host": "study.example.org"})
         assert named.status == 200, "behind another server any name may lead here"
         process.send_signal(signal.SIGINT)

@@ -57,7 +57,7 @@ def running(folders: tuple[Path, Path, Path]) -> Iterator[RunningEditor]:
         before = contents(*folders)
         memory = resident_bytes(started.process)
         yield started
-        assert started.process.poll() is None
+        assert started.process.exitcode is None
         assert started.client.post("/api/translate", RECIPE).json()["image"] == expected
         assert contents(*folders) == before
         assert resident_bytes(started.process) - memory < 400 * 2**20

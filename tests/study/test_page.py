@@ -187,7 +187,7 @@ def test_the_page_goes_on_at_the_first_open_question(browser: Browser, loaded: L
         visit.ready(4)
         link = visit.page.url
         running.process.kill()
-        running.process.wait()
+        running.process.join()
     with serving(loaded.folder, port=port) as running:
         visit.page.goto("about:blank")
         visit.page.goto(visit.address)
@@ -233,7 +233,7 @@ def test_an_interrupted_connection_loses_nothing(browser: Browser, loaded: Loade
         visit.start()
         choices = visit.choices()
         running.process.kill()
-        running.process.wait()
+        running.process.join()
         by_number(visit.page, 1)
         visit.page.wait_for_selector("#notice:not([hidden])")
         assert "Trying again" in visit.page.inner_text("#notice")
@@ -254,7 +254,7 @@ def test_an_answer_under_way_when_the_page_is_closed_is_sent_later(
         visit.start()
         choices = visit.choices()
         running.process.kill()
-        running.process.wait()
+        running.process.join()
         by_number(visit.page, 2)
         visit.page.wait_for_selector("#notice:not([hidden])")
         visit.page.goto("about:blank")

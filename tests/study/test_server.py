@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -333,7 +334,8 @@ def test_answers_survive_a_kill(tmp_path: Path) -> None:
         for number, trial in enumerate(trials[:5]):
             rater.answer(trial["id"], trial["choices"][0]["id"], f"submission-{number}")
         running.process.kill()
-        assert running.process.wait() < 0
+        running.process.join()
+        assert running.process.exitcode == -signal.SIGKILL
     with serving(loaded.folder, port=port):
         told = session(rater)
     assert told["answers"] == {trial["id"]: trial["choices"][0]["id"] for trial in trials[:5]}

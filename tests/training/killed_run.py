@@ -43,6 +43,7 @@ def experiment() -> ExperimentConfig:
         train__sample_every=100,
         train__checkpoint_every=1,
         alignment__method="patchmatch",
+        alignment__patchmatch={"candidates": 4, "iterations": 1},
         losses__backbone="none",
         losses__perc=0.0,
         losses__cxt=0.0,

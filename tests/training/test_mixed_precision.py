@@ -11,10 +11,9 @@ from torch import Tensor
 
 from rabit.alignment import correspond
 from rabit.config import ExperimentConfig
-from rabit.layers.perceptual import load_backbone
 from rabit.model.network import build_discriminator, build_network
 from rabit.training.step import discriminator_loss, generator_losses, weigh
-from tiny import tiny_batch, tiny_experiment
+from tiny import random_network, tiny_batch, tiny_experiment
 
 METHODS: dict[str, dict[str, Any]] = {
     "ranking": {},
@@ -49,7 +48,7 @@ def step(
     torch.manual_seed(0)
     network = build_network(experiment.model)
     discriminator = build_discriminator(experiment.model, experiment.discriminator)
-    batch, config, backbone = tiny_batch(), experiment.losses, load_backbone("random")
+    batch, config, backbone = tiny_batch(), experiment.losses, random_network()
 
     def precision() -> Any:
         return nullcontext() if dtype is None else torch.autocast("cpu", dtype)
