@@ -1,4 +1,5 @@
 # make test: every check.  make demo: the guided report.  make editor: the editor's page.
+# make reference: docs/commands.md and docs/configuration.md.
 # All set up .venv on their first run.
 PYTHON ?= python3
 WORKERS ?= 2
@@ -12,7 +13,7 @@ WEB := $(VENV)/.installed-web
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
 
-.PHONY: test types tests demo editor format clean
+.PHONY: test types tests demo editor format reference clean
 
 test: $(DEV)
 	$(BIN)/ruff format --check .
@@ -36,6 +37,11 @@ editor: $(WEB)
 format: $(DEV)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The pages that are made of the code's own words; tests say when they are out of date.
+reference: $(DEV)
+	$(BIN)/typer rabit.app.cli utils docs --name rabit --title Commands --output docs/commands.md
+	$(BIN)/python tests/configuration_page.py docs/configuration.md
 
 clean:
 	rm -rf $(VENV) build dist demo-report .hypothesis .import_linter_cache .mypy_cache \

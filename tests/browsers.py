@@ -21,7 +21,7 @@ def chromium() -> Iterator[Browser]:
     )
     for package in ("fastapi", "uvicorn"):
         pytest.importorskip(
-            package, reason=f"the page needs {package}: pip install 'rabit-translation[web]'"
+            package, reason=f"the page needs {package}: pip install fastapi uvicorn"
         )
     # The first has no window that is not shown, and takes two thirds of the others' time.
     names = ("chromium-headless-shell", "chromium", "chromium-browser")

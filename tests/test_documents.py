@@ -1,9 +1,12 @@
-"""README and docs: their Python runs, and their command lines are such as the commands take."""
+"""README and docs: their Python runs, their command lines are such as the commands take, and the
+pages of reference say what the code says."""
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+import configuration_page
 from rabit.app.cli import app
+from rabit.config import ExperimentConfig
 
 ROOT = Path(__file__).parents[1]
 
@@ -54,3 +59,53 @@ def test_command_lines_are_such_as_the_commands_take(line: str) -> None:
     options = {option for each in command.params for option in each.opts} | {"--help"}
     used = {word.partition("=")[0] for word in words if word.startswith("--")}
     assert used <= options
+
+
+def commands(name: str, command: Any) -> Iterator[tuple[str, Any]]:
+    """A command and those inside it, by what is typed."""
+    yield name, command
+    for inner in getattr(command, "commands", ()):
+        yield from commands(f"{name} {inner}", command.commands[inner])
+
+
+COMMANDS = dict(commands("rabit", typer.main.get_command(app)))
+PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_commands_has_each_of_them() -> None:
+    assert re.findall(r"^##+ `(.*)`$", PAGE, re.MULTILINE) == list(COMMANDS)[1:]
+
+
+@pytest.mark.parametrize("name", list(COMMANDS)[1:])
+def test_the_page_of_commands_says_what_help_says(name: str) -> None:
+    section = re.split(rf"^##+ `{name}`$", PAGE, flags=re.MULTILINE)[1].partition("\n##")[0]
+    said = words(section)
+    command = COMMANDS[name]
+    assert words(command.help) in said
+    options = [each for each in command.params if each.opts[0].startswith("--")]
+    told = re.findall(r"^\* `(--[a-z-]+)", section, re.MULTILINE)
+    assert told == [each.opts[0] for each in options] + ["--help"], "make reference"
+    for each in command.params:
+        assert words(each.help) in said, "make reference"
+
+
+def words(text: str) -> str:
+    """A text on one line."""
+    return " ".join(text.split())
+
+
+def test_the_page_of_the_configuration_is_that_of_the_code() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert page == configuration_page.page(), "make reference"
+
+
+SECTIONS = dict(configuration_page.sections("", ExperimentConfig))
+
+
+@pytest.mark.parametrize("path", SECTIONS)
+def test_every_field_of_the_configuration_is_explained(path: str) -> None:
+    section = SECTIONS[path]
+    names = {
+        each.name for each in dataclasses.fields(section) if f"{path}.{each.name}" not in SECTIONS
+    }
+    assert not {name for name in names if f"`{name}`" not in str(section.__doc__)}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("fastapi", reason="pages need FastAPI: pip install 'rabit-translation[web]'")
+pytest.importorskip("fastapi", reason="pages need FastAPI: pip install fastapi uvicorn")
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response

@@ -157,4 +157,4 @@ def test_without_fastapi_it_says_what_to_install(run: Run, monkeypatch: pytest.M
     monkeypatch.delitem(sys.modules, "rabit.editor.listening", raising=False)
     result = run("serve")
     assert result.exit_code == 1
-    assert "pip install 'rabit-translation[web]'" in result.stderr
+    assert "pip install fastapi uvicorn" in result.stderr

@@ -294,7 +294,7 @@ def test_without_fastapi_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     result = run("study", "serve", folder)
     assert result.exit_code == 1
-    assert "pip install 'rabit-translation[web]'" in result.stderr
+    assert "pip install fastapi uvicorn" in result.stderr
 
 
 @contextmanager

@@ -13,9 +13,7 @@ from typing import Any
 import pytest
 from torch.nn import Module
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
 
 from asgi_calls import Call, begin, get, living, post
 from editor_samples import small_recipe

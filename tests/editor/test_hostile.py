@@ -17,12 +17,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install fastapi uvicorn")
 
 from editor_samples import EditorClient, RunningEditor, resident_bytes, serving_editor
 from hostile_uploads import RECIPE, bodies, files, recipes, text, texts

@@ -12,12 +12,8 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install fastapi uvicorn")
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response

@@ -9,12 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install fastapi uvicorn")
 
 from editor_samples import EditorClient, RunningEditor, resident_bytes, serving_editor, small_recipe
 

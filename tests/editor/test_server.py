@@ -14,12 +14,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install fastapi uvicorn")
 
 import rabit
 from editor_samples import EditorClient, base64_png, serving_editor, small_recipe

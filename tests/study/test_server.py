@@ -12,12 +12,8 @@ import pytest
 from rabit.study.files import LoadedStudy, load_key
 from study_samples import METHODS, Client, database_of, free_port, serving, small_study
 
-pytest.importorskip(
-    "fastapi", reason="the page needs FastAPI: pip install 'rabit-translation[web]'"
-)
-pytest.importorskip(
-    "uvicorn", reason="the page needs uvicorn: pip install 'rabit-translation[web]'"
-)
+pytest.importorskip("fastapi", reason="the page needs FastAPI: pip install fastapi uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs uvicorn: pip install fastapi uvicorn")
 
 
 @pytest.fixture(scope="module")

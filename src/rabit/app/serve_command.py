@@ -86,7 +86,7 @@ def serve_command(
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the editor needs the package {error.name}, which is not installed; "
-            "pip install 'rabit-translation[web]'"
+            "pip install fastapi uvicorn"
         ) from error
     token = _token(public, token_file)
     if threads is not None:

@@ -60,7 +60,7 @@ def study_serve_command(
     except ModuleNotFoundError as error:
         raise ValueError(
             f"the page needs the package {error.name}, which is not installed; "
-            "pip install 'rabit-translation[web]'"
+            "pip install fastapi uvicorn"
         ) from error
     loaded = load_study(folder)
     require_pictures(loaded)

@@ -27,7 +27,11 @@ FITS = ("stretch", "crop")
 
 @dataclass(frozen=True)
 class ConditionConfig:
-    """What a model translates from: the kind of condition and the names of its channels."""
+    """What a model translates from: the `kind` of condition and the names of its channels.
+
+    The channels are called `classes` for every kind: those of a label map, the parts of a face's
+    edges or the joints of a pose. Both fields follow from the data.
+    """
 
     kind: Kind = "semantic"
     classes: tuple[str, ...] = ("background", "object")
@@ -49,9 +53,10 @@ class FeatureConfig:
 
     `widths` are the channels of the first convolution (full resolution), x2 and x3 (half),
     x4 and x5 (a quarter) and x6 (half); `hidden` those inside each SPADE layer. `attention` adds a
-    non-local block after x4. Where a residual block's channels change, its `shortcut` is a
-    convolution ("plain"), or one behind a SPADE layer of its own. `last_norm` gives x6's
-    convolution the norms of the first five.
+    non-local block after x4. `norm` stands in front of every SPADE modulation: batch, instance or
+    position (over the channels of each position). Where a residual block's channels change, its
+    `shortcut` is a convolution ("plain"), or one behind a SPADE layer of its own. `last_norm` gives
+    x6's convolution the norms of the first five.
     """
 
     widths: tuple[int, int, int, int, int, int] = (64, 128, 256, 512, 256, 256)
@@ -126,10 +131,18 @@ class AlignmentConfig:
 
     `method` none leaves the exemplar where it is (the ablation without alignment). `stride` is the
     factor between an image's side and the correspondence's: 2 matches 128x128 places of 256x256
-    pixels, 4 matches 64x64, all that dense matching could afford in CoCosNet. With semantic
-    positions, `components` makes every connected component of a class a region of its own, and
-    `radius` adds the distance to the region's centre as a channel. `coarse` are the sides of larger
-    blocks that are ranked first, largest first, `coarse_k` of each retrieved; `border` are
+    pixels, 4 matches 64x64, all that dense matching could afford in CoCosNet. The head that makes
+    the matched features of `channels` channels has `head_blocks` residual blocks of `head_width`.
+    `position` is the encoding that is matched with them: by region (the paper's semantic one), by
+    the whole image, or none. With semantic positions, `components` makes every connected component
+    of a class a region of its own, and `radius` adds the distance to the region's centre as a
+    channel.
+
+    Ranking retrieves `k` blocks of `block` positions a side for every block of the condition,
+    differentiably with the entropy's weight `epsilon`; attention inside them divides cosines by
+    `temperature`. A block's `descriptor` is its features side by side, or their mean. `coarse` are
+    the sides of larger blocks that are ranked first, largest first, `coarse_k` of each retrieved;
+    `border` are
     positions around each retrieved block that attention sees as well, and with `overlap` the
     exemplar's blocks begin at every position, not on a grid. Of a `shortlist` only the blocks with
     the most similar means are ranked, instead of all (none of these three is in the paper).
@@ -241,8 +254,12 @@ class AlignmentConfig:
 class GeneratorConfig:
     """Widths of the generator, coarsest resolution first, finest (the image's) last.
 
-    The first width is the stem's; every further resolution doubles the one before, so five
-    widths start at 1/16 of the image and six at 1/32. `shortcut` is that of `FeatureConfig`.
+    `widths` are those of the residual blocks; every further resolution doubles the one before, so
+    five widths start at 1/16 of the image and six at 1/32. `stem` are the channels that the first
+    convolution makes of both sides' features, `hidden` those inside each SPADE layer. `injection`
+    confi weights the warped exemplar's modulation by its confidence (paper 3.3), concat does not;
+    `injection_width` are the channels inside it. `attention` adds a non-local block; `norm` and
+    `shortcut` are as in `model.features`.
     """
 
     widths: tuple[int, ...] = (1024, 1024, 512, 256, 128, 64)
@@ -279,8 +296,9 @@ class GeneratorConfig:
 class ModelConfig:
     """Everything that a translator's networks are built from, and the size of its pictures.
 
-    `fit` says how pictures of another shape are brought to `image_size` in training and evaluation:
-    stretched, or cropped.
+    `name` is what the model is called. Pictures of another shape are brought to `image_size`
+    (height and width in pixels) by `fit` in training and evaluation: stretched, or cropped.
+    Convolutions start from Xavier's normal weights times `init_gain`.
     """
 
     name: str = "rabit"

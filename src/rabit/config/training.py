@@ -16,7 +16,11 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
-    """Widths of the patch discriminators (one per scale)."""
+    """Widths of the patch discriminators (one per scale).
+
+    `widths` are the channels of their four convolutions, `scales` how many look, each at half of
+    the size before; `attention` adds a non-local block behind the third convolution.
+    """
 
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
     scales: int = 2
@@ -49,9 +53,14 @@ def smallest_side(scales: int) -> int:
 class LossConfig:
     """Weights of the losses; 0 switches one off (paper 3.4, Eq. 5).
 
-    `cyc` to `adv` are the paper's six. `fm` (feature matching in the discriminator) and `warp`
-    (L1 between the warped exemplar and the truth, where they show the same look) are extras of
-    this family of systems. Layers are (name, weight) pairs of the perceptual backbone.
+    The paper's six are `cyc` (the exemplar warped there and back), `cst` (features of truth and
+    condition agree), `perc` (features of result and truth), `cxt` (features of result and exemplar,
+    wherever they are), `pse` (features of result and truth of pseudo pairs) and `adv` (the
+    discriminator's). `fm` (feature matching in the discriminator) and `warp` (L1 between the warped
+    exemplar and the truth, where they show the same look) are extras of this family of systems.
+    Features of `perc`, `cxt` and `pse` are those of the perceptual network `backbone`;
+    `perc_layers`, `cxt_layers` and `pse_layers` are pairs of its layers' names and weights.
+    `cxt_bandwidth` is h of the contextual similarity.
     """
 
     cyc: float = 1.0
@@ -138,17 +147,24 @@ class ExemplarMix:
 class TrainConfig:
     """The optimisation: steps, batch, learning rates and what is written how often.
 
-    The learning rates rise linearly over the first `warmup_steps`, stay constant, and fall linearly
-    to 0 over the last `decay_steps`. `eps_generator` is added to the root in the generator's Adam:
-    gradients far below it move weights in proportion to their size.
+    Of `steps`, each of a `batch` of samples over all processes, the learning rates `lr_generator`
+    and `lr_discriminator` rise linearly over the first `warmup_steps`, stay constant, and fall
+    linearly to 0 over the last `decay_steps`. Adam has `beta1` and `beta2`; `eps_generator` is
+    added to the root in the generator's: gradients far below it move weights in proportion to their
+    size. The model is the exponential average of the weights, with `ema` of it kept at each step.
+    `seed` is that of weights, samples and their order; `workers` processes prepare samples, 0 none.
+
     `drop_exemplar_condition` is the share of batches trained as if the exemplar had no map; `mix`
     says where the exemplars of a folder come from, and `jitter` how much the colours of both
     pictures of a folder's sample change, in [0, 1]. `window` is the share of a picture's sides
     that a sample of a folder shows: at 0.5 samples are a quarter of the model's image size, as
     sharp, and cost a quarter; what is validated and shown stays whole. Gradients of a norm above
-    `clip` are shortened to it; 0 leaves them as they are. At every checkpoint `validation` held-out
-    samples are translated, and the checkpoint that is best by the figure `best_by` is kept; 0
-    samples validate nothing.
+    `clip` are shortened to it; 0 leaves them as they are.
+
+    Losses are logged every `log_every` steps, sample grids drawn every `sample_every`; a checkpoint
+    is written every `checkpoint_every`, and the last `keep_checkpoints` are kept. At every
+    checkpoint `validation` held-out samples are translated, and the checkpoint that is best by the
+    figure `best_by` is kept; 0 samples validate nothing.
     """
 
     steps: int = 400_000
