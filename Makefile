@@ -12,6 +12,10 @@ WEB := $(VENV)/.installed-web
 
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
+# A test run starts some seventy interpreters, which need not compile the same modules each.
+unexport PYTHONDONTWRITEBYTECODE
+# Of what is installed, a third is ever imported, and compiled then.
+PIP_INSTALL := $(BIN)/pip install --quiet --no-compile
 
 .PHONY: test types tests demo editor format reference clean
 
@@ -52,17 +56,17 @@ clean:
 $(DEV): pyproject.toml
 	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -e '.[dev]'
+	$(PIP_INSTALL) -e '.[dev]'
 	touch $(RUN) $(WEB) $(DEV)
 
 $(RUN): pyproject.toml
 	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -e .
+	$(PIP_INSTALL) -e .
 	touch $(RUN)
 
 $(WEB): pyproject.toml
 	@echo "Installing into $(VENV): some minutes where PyTorch is not in pip's cache."
 	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -e '.[web]'
+	$(PIP_INSTALL) -e '.[web]'
 	touch $(RUN) $(WEB)

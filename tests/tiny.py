@@ -12,6 +12,7 @@ from rabit.config import ExperimentConfig
 from rabit.data.batch import Batch, collate
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
+from rabit.functional.condition import Condition
 from rabit.layers.perceptual import load_backbone
 from rabit.layers.vgg import Vgg
 from rabit.presets import preset
@@ -19,6 +20,9 @@ from rabit.training.checkpoint import TrainState
 from rabit.training.engine import Engine
 from rabit.training.processes import Processes
 from rabit.training.update import train_step
+
+SMALLEST = 48
+"""Side in pixels that the discriminators take."""
 
 OVERRIDES: dict[str, dict[str, Any]] = {
     "features": {"widths": [6, 8, 8, 10, 8, 8], "hidden": 6},
@@ -61,6 +65,22 @@ def step(state: TrainState, batch: Batch, sees_map: bool = True) -> dict[str, fl
     """Takes a training step with one batch, in one process."""
     engine = Engine(state, Processes())
     return train_step(engine, random_network(), [batch], sees_map)
+
+
+def corner(batch: Batch, size: int = SMALLEST) -> Batch:
+    """Returns a batch of the corners of its pictures and conditions."""
+    inside = (..., slice(size), slice(size))
+    condition, other = (
+        Condition(c.channels[inside], c.regions[inside])
+        for c in (batch.condition, batch.exemplar_condition)
+    )
+    return dataclasses.replace(
+        batch,
+        condition=condition,
+        exemplar_condition=other,
+        exemplar=batch.exemplar[inside],
+        truth=batch.truth[inside],
+    )
 
 
 def in_float64(batch: Batch) -> Batch:

@@ -20,6 +20,7 @@ from rabit.functional.fused_units import LARGEST_CHANNELS, _tile
 from rabit.functional.threshold import MAX_ITERATIONS
 
 ROOT = Path(__file__).parents[2]
+TESTS = os.pathsep.join((str(ROOT / "tests"), *filter(None, sys.path)))
 needs_triton = pytest.mark.skipif(
     find_spec("triton") is None, reason="Triton is not installed: pip install triton"
 )
@@ -30,7 +31,7 @@ def run(*arguments: str, interpret: bool) -> None:
     result = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,
-        env=kept | ({"TRITON_INTERPRET": "1"} if interpret else {}),
+        env=kept | ({"TRITON_INTERPRET": "1"} if interpret else {}) | {"PYTHONPATH": TESTS},
         capture_output=True,
         text=True,
     )
@@ -50,7 +51,7 @@ def run(*arguments: str, interpret: bool) -> None:
     ),
 )
 def test_cases(device: str, cases: str) -> None:
-    flags = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider")
+    flags = ("-q", "-p", "no:xdist", "-p", "no:cacheprovider", "-p", "interpreting")
     path = str(ROOT / "tests" / cases)
     run("-m", "pytest", *flags, path, interpret=device == "interpreter")
 

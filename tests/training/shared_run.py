@@ -22,7 +22,7 @@ from rabit.training.engine import Engine
 from rabit.training.order import Share, training_batches
 from rabit.training.processes import Processes
 from rabit.training.update import train_step
-from tiny import in_float64, tiny_experiment
+from tiny import SMALLEST, corner, in_float64, tiny_experiment
 
 STEPS = 20
 
@@ -34,6 +34,7 @@ def experiment(norm: str, parts: int = 1) -> ExperimentConfig:
     the last digit grows tenfold with every step.
     """
     return tiny_experiment(
+        SMALLEST,
         train__batch=4,
         train__steps=STEPS,
         train__decay_steps=0,
@@ -69,7 +70,7 @@ def short_run(config: ExperimentConfig, steps: int = STEPS) -> dict[str, Any]:
         size = config.train.batch // (processes.count * engine.parts)
         parts = [
             odd_pairs(
-                in_float64(packed.unpack("cpu")),
+                in_float64(corner(packed.unpack("cpu"))),
                 step + (part * processes.count + processes.rank) * size,
             )
             for part, packed in enumerate(islice(read, engine.parts))

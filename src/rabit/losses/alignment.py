@@ -44,7 +44,7 @@ def cycle_loss(
     """
     difference = ((returned - original).abs() * received).flatten(1).sum(dim=1)
     count = received.flatten(1).sum(dim=1) * original.shape[1]
-    masked = 1 - float(received.float().mean())
+    masked = 1 - float(received.double().mean())
     return CycleLoss(value=(difference / count.clamp_min(1)).mean(), masked=masked)
 
 
