@@ -18,6 +18,8 @@ DESCRIPTORS = ("concat", "mean")
 CONFIDENCES = ("block", "position")
 # Cosines in float32 are not known finer: weights would be what rounding left of them.
 SMALLEST_TEMPERATURE = 1e-4
+# Scores in float32 differ by more: the selection is that of the best k.
+SMALLEST_EPSILON = 1e-12
 INJECTIONS = ("confi", "concat")
 NORMS = ("batch", "instance", "position")
 SHORTCUTS = ("plain", "spade")
@@ -194,11 +196,15 @@ class AlignmentConfig:
                 "alignment.epsilon": self.epsilon,
             }
         )
-        if self.temperature < SMALLEST_TEMPERATURE:
-            raise ValueError(
-                f"alignment.temperature is {self.temperature}, expected at least "
-                f"{SMALLEST_TEMPERATURE}"
-            )
+        for name, least in (
+            ("temperature", SMALLEST_TEMPERATURE),
+            ("epsilon", SMALLEST_EPSILON),
+            ("channels", 2),  # they are centred, which leaves nothing of one
+        ):
+            if getattr(self, name) < least:
+                raise ValueError(
+                    f"alignment.{name} is {getattr(self, name)}, expected at least {least}"
+                )
         check_at_least_zero(
             **{
                 "alignment.head_blocks": self.head_blocks,

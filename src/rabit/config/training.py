@@ -11,6 +11,7 @@ from rabit.fields import check_at_least_zero, check_choice, check_positive
 
 BACKBONES = ("vgg19", "vgg19-distilled", "random", "none")
 BEST_BY = ("perceptual", "l1", "psnr", "ssim")
+MOST_SCALES = 10
 PRECISIONS = ("float32", "bfloat16", "float16")
 
 
@@ -30,7 +31,8 @@ class DiscriminatorConfig:
         if len(self.widths) != 4:
             raise ValueError(f"discriminator.widths has {len(self.widths)} entries, expected 4")
         check_positive(**{f"discriminator.widths[{i}]": w for i, w in enumerate(self.widths)})
-        check_positive(**{"discriminator.scales": self.scales})
+        if not 1 <= self.scales <= MOST_SCALES:
+            raise ValueError(f"discriminator.scales is {self.scales}, expected 1 to {MOST_SCALES}")
 
     @property
     def smallest(self) -> int:
@@ -94,6 +96,15 @@ class LossConfig:
         if not any(self.weights().values()):
             raise ValueError("every weight in losses is 0, expected at least one above 0")
         needs = [n for n in ("perc", "cxt", "pse") if getattr(self, n) > 0]
+        for name in ("perc", "cxt", "pse"):
+            field = f"losses.{name}_layers"
+            weights = [weight for _, weight in getattr(self, f"{name}_layers")]
+            check_at_least_zero(**{f"{field}[{i}][1]": w for i, w in enumerate(weights)})
+            if name in needs and not any(weights):
+                raise ValueError(
+                    f"{field} has no layer of a weight above 0, but losses.{name} is on; name one, "
+                    "or set that to 0"
+                )
         if self.backbone == "none" and needs:
             raise ValueError(
                 f"losses.backbone is none, but {', '.join(needs)} need one; set their weights to 0 "

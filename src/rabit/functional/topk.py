@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rabit.config import SMALLEST_EPSILON
 from rabit.fields import is_number, is_whole
 from rabit.functional.dtype import full_precision, working_dtype
 from rabit.functional.fused import plan_gradient, solve_plan
 from rabit.functional.gradient import selection_pull
 from rabit.functional.once import first_order
 from rabit.functional.threshold import Threshold
-
-SMALLEST_EPSILON = 1e-12
 
 
 @dataclass(frozen=True)
