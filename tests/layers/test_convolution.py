@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -12,7 +13,13 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from rabit.layers import convolution
-from rabit.layers.convolution import Convolution, PaddingMode, conv, reflect_pad
+from rabit.layers.convolution import (
+    Convolution,
+    PaddingMode,
+    conv,
+    reflect_pad,
+    weights_undrawn,
+)
 
 
 def kept_by(run: Callable[[], Tensor]) -> list[Tensor]:
@@ -128,3 +135,17 @@ def test_spectral_convolution_trains_in_mixed_precision() -> None:
     for a, b in zip(mixed, whole, strict=True):
         assert a.dtype == torch.float32
         torch.testing.assert_close(a, b, rtol=0.05, atol=0.05 * float(b.abs().max()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_layer_whose_weights_are_read_is_the_one_they_are_of(dtype: torch.dtype) -> None:
+    drawn = conv(3, 4, spectral_weight=True).to(dtype)
+    for _ in range(2):
+        with weights_undrawn():
+            layer = conv(3, 4, spectral_weight=True).to(dtype)
+        layer.load_state_dict(drawn.state_dict())
+        other = deepcopy(drawn)
+        x = torch.randn(2, 3, 6, 6, dtype=dtype)
+        for _ in range(3):  # every forward pass of a training moves the vectors
+            assert torch.equal(layer(x), other(x))
+        assert torch.equal(layer.eval()(x), other.eval()(x))

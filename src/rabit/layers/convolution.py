@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from copy import deepcopy
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import torch
@@ -13,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import is_parametrized
+from torch.nn.utils.parametrize import is_parametrized, register_parametrization
 
 PaddingMode = Literal["zeros", "reflect"]
 ConvolutionType = TypeVar("ConvolutionType", bound=nn.Conv2d)
@@ -194,9 +196,22 @@ def spectral(layer: ConvolutionType) -> ConvolutionType:
 
     The weight starts Xavier normal with gain 1.
     """
+    if _undrawn.get():
+        # Torch's takes 15 steps towards the singular vectors, which are read with the weight.
+        norm = deepcopy(_smallest_norm())
+        norm._u, norm._v = map(layer.weight.new_empty, layer.weight.detach().flatten(1).shape)
+        register_parametrization(layer, "weight", norm, unsafe=True)
+        return layer
     _start(layer, gain=1.0)
     spectral_norm(layer)
     return layer
+
+
+@cache
+def _smallest_norm() -> Any:
+    """Torch's spectral norm, of one weight."""
+    layer: Any = spectral_norm(nn.Conv2d(1, 1, 1))
+    return layer.parametrizations.weight[0]
 
 
 def hold_spectral(network: nn.Module) -> None:
