@@ -83,10 +83,13 @@ def test_the_page_of_commands_says_what_help_says(name: str) -> None:
     command = COMMANDS[name]
     assert words(command.help) in said
     options = [each for each in command.params if each.opts[0].startswith("--")]
-    told = re.findall(r"^\* `(--[a-z-]+)", section, re.MULTILINE)
-    assert told == [each.opts[0] for each in options] + ["--help"], "make reference"
+    told = dict(re.findall(r"^\* `(--[a-z-]+)(.*)$", section, re.MULTILINE))
+    assert list(told) == [each.opts[0] for each in options] + ["--help"], "make reference"
     for each in command.params:
         assert words(each.help) in said, "make reference"
+    for each in options:
+        if each.show_default and not each.is_flag and each.default not in (None, ()):
+            assert told[each.opts[0]].endswith(f"[default: {each.default}]"), "make reference"
 
 
 def words(text: str) -> str:
