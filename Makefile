@@ -12,7 +12,7 @@ WEB := $(VENV)/.installed-web
 
 export OMP_NUM_THREADS ?= 1
 export PIP_DISABLE_PIP_VERSION_CHECK ?= 1
-# A test run starts some seventy interpreters, which need not compile the same modules each.
+# A test run starts many interpreters, which need not compile the same modules each.
 unexport PYTHONDONTWRITEBYTECODE
 # Of what is installed, a third is ever imported, and compiled then.
 PIP_INSTALL := $(BIN)/pip install --quiet --no-compile

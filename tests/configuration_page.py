@@ -25,7 +25,7 @@ INTRODUCTION = """\
 A preset is a function that returns an `ExperimentConfig`; `rabit train PRESET` starts from it, and
 `--set` replaces any of these fields, the value as JSON:
 
-    rabit train small --data FOLDER --set losses.cxt=0 --set model.alignment.coarse=[16]
+    rabit train small --data FOLDER --set losses.cxt=0 --set 'model.alignment.coarse=[16]'
 
 A run's `config.json` has all of them as they were. `make reference` writes this page from the
 code's own words.

@@ -24,15 +24,6 @@ def interpreted_once() -> None:
 
     def replace_once(function: Any) -> Any:
         seen = [each for each in function.__globals__.values() if each is tl or each is tl.core]
-        if any(tl.core.is_builtin(each.load) for each in seen):
-            return replace(function)
-        return _Nothing()
+        return replace(function) if any(tl.core.is_builtin(each.load) for each in seen) else None
 
     interpreter._patch_lang = replace_once
-
-
-class _Nothing:
-    """What a launch that is going on has replaced, it puts back itself."""
-
-    def restore(self) -> None:
-        """Does nothing."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from rabit.config import ExperimentConfig
+from rabit.config import ExperimentConfig, smallest_side
 from rabit.data.batch import Batch, collate
 from rabit.data.scenes import CLASSES, Scenes
 from rabit.fields import from_dict, to_dict
@@ -21,8 +21,8 @@ from rabit.training.engine import Engine
 from rabit.training.processes import Processes
 from rabit.training.update import train_step
 
-SMALLEST = 48
-"""Side in pixels that the discriminators take."""
+SMALLEST = smallest_side(scales=2)
+"""Side in pixels from which on the discriminators of these experiments score."""
 
 OVERRIDES: dict[str, dict[str, Any]] = {
     "features": {"widths": [6, 8, 8, 10, 8, 8], "hidden": 6},
@@ -67,9 +67,9 @@ def step(state: TrainState, batch: Batch, sees_map: bool = True) -> dict[str, fl
     return train_step(engine, random_network(), [batch], sees_map)
 
 
-def corner(batch: Batch, size: int = SMALLEST) -> Batch:
-    """Returns a batch of the corners of its pictures and conditions."""
-    inside = (..., slice(size), slice(size))
+def corner(batch: Batch) -> Batch:
+    """Returns a batch of the corners of its pictures and conditions, as small as they may be."""
+    inside = (..., slice(SMALLEST), slice(SMALLEST))
     condition, other = (
         Condition(c.channels[inside], c.regions[inside])
         for c in (batch.condition, batch.exemplar_condition)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
 from functools import partial
 
 import pytest
@@ -139,13 +138,17 @@ def test_spectral_convolution_trains_in_mixed_precision() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_a_layer_whose_weights_are_read_is_the_one_they_are_of(dtype: torch.dtype) -> None:
-    drawn = conv(3, 4, spectral_weight=True).to(dtype)
-    for _ in range(2):
-        with weights_undrawn():
-            layer = conv(3, 4, spectral_weight=True).to(dtype)
-        layer.load_state_dict(drawn.state_dict())
-        other = deepcopy(drawn)
-        x = torch.randn(2, 3, 6, 6, dtype=dtype)
-        for _ in range(3):  # every forward pass of a training moves the vectors
+    def layers() -> list[Convolution]:
+        return [conv(3, width, spectral_weight=True).to(dtype) for width in (4, 5)]
+
+    drawn = layers()
+    with weights_undrawn():
+        read = layers()
+    for layer, other in zip(read, drawn, strict=True):
+        layer.load_state_dict(other.state_dict())
+    x = torch.randn(2, 3, 6, 6, dtype=dtype)
+    for _ in range(3):  # every forward pass of a training moves the vectors
+        for layer, other in zip(read, drawn, strict=True):
             assert torch.equal(layer(x), other(x))
+    for layer, other in zip(read, drawn, strict=True):
         assert torch.equal(layer.eval()(x), other.eval()(x))

@@ -19,8 +19,8 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 class DiscriminatorConfig:
     """Widths of the patch discriminators (one per scale).
 
-    `widths` are the channels of their four convolutions, `scales` how many look, each at half of
-    the size before; `attention` adds a non-local block behind the third convolution.
+    `widths` are the channels of their first four convolutions, `scales` how many look, each at half
+    of the size before; `attention` adds a non-local block behind the third convolution.
     """
 
     widths: tuple[int, int, int, int] = (64, 128, 256, 512)
